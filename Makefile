@@ -1,0 +1,54 @@
+# Two commands are enough: `make demo` and `make test`. Each sets up all that it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+HOME_FOLDER := $(CURDIR)/demo
+ONLY ?=
+
+export GRISTMILL_HOME ?= $(HOME_FOLDER)
+export DAGSTER_HOME ?= $(GRISTMILL_HOME)/dagster
+
+.PHONY: demo test ui bench lint lock setup browser clean
+
+demo: setup
+	@$(BIN)/gristmill demo
+
+test: setup browser
+	@$(BIN)/python -m pytest
+
+ui: setup
+	@$(BIN)/python -c "from jobs.settings import dagster_home; dagster_home()"
+	@$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
+
+bench: setup
+	@$(BIN)/python -m benchmarks.run $(ONLY)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: $(VENV)/installed
+
+$(VENV)/installed: requirements.lock torch.lock pyproject.toml
+	@echo "Installing into $(VENV) (about two minutes) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r torch.lock || \
+	  (echo "torch's CPU build is not in pip's indexes; taking the registry's build with all that it needs ..." && \
+	   $(BIN)/python -m pip install --quiet "$$(sed -n 's/^\(torch==[^ ]*\).*/\1/p' torch.lock)")
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c "import torch"
+	@touch $@
+
+# Chromium for the browser tests, where the system's packages may be installed; elsewhere those tests say why they are skipped.
+browser:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  (command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null) || \
+	  echo "Chromium is not here and cannot be installed: the browser tests will be skipped."
+
+lock:
+	infra/lock.sh
+
+clean:
+	rm -rf $(GRISTMILL_HOME)

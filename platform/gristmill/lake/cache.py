@@ -1,0 +1,42 @@
+"""A key-value cache in SQLite: extracted pages, teacher answers. Losing it costs time, never an answer."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+
+BATCH = 500  # keys a statement; SQLite's default limit of variables is 999 on old builds
+
+
+class KeyedCache:
+    """bytes by string key, shared by processes (write-ahead log, busy timeout of a minute)."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def _connect(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=60)
+        connection.execute("pragma journal_mode=wal")
+        connection.execute("create table if not exists entries (key text primary key, value blob not null) without rowid")
+        return connection
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """The entries that exist among `keys`."""
+        wanted, found = sorted(set(keys)), {}
+        if not self.path.exists():
+            return {}
+        with closing(self._connect()) as connection:
+            for i in range(0, len(wanted), BATCH):
+                batch = wanted[i : i + BATCH]
+                rows = connection.execute(f"select key, value from entries where key in ({','.join('?' * len(batch))})", batch)
+                found.update(rows.fetchall())
+        return found
+
+    def put_many(self, entries: Mapping[str, bytes]) -> None:
+        """Stores all entries or none; an existing key keeps its first value."""
+        if entries:
+            with closing(self._connect()) as connection, connection:
+                connection.executemany("insert or ignore into entries values (?, ?)", sorted(entries.items()))

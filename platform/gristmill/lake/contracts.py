@@ -1,0 +1,255 @@
+"""Table contracts: the typed schema and the key of every table in the lake, checked on every write.
+
+`doc_id` is 32 hex digits: blake2b-128 of the canonical URL and the payload digest. A contract that is
+`open` allows further Float64 columns (signals: one column per signal).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from gristmill.errors import ContractError
+
+TIME = pl.Datetime("us", "UTC")
+
+
+@dataclass(frozen=True)
+class Contract:
+    """Name, key columns and column types of a table. No two rows share a key; a key is never null."""
+
+    name: str
+    key: tuple[str, ...]
+    schema: dict[str, pl.DataType | type[pl.DataType]]
+    nullable: frozenset[str] = frozenset()
+    open: bool = False
+
+    def empty(self) -> pl.DataFrame:
+        return pl.DataFrame(schema=self.schema)
+
+
+def _contract(name: str, key: str, nullable: str = "", extensible: bool = False, **schema: pl.DataType | type[pl.DataType]) -> Contract:
+    return Contract(name, tuple(key.split()), dict(schema), frozenset(nullable.split()), extensible)
+
+
+CONTRACTS: dict[str, Contract] = {
+    contract.name: contract
+    for contract in (
+        _contract(
+            "records",
+            "doc_id capture",
+            "fetched_at status mime",
+            doc_id=pl.String,
+            capture=pl.String,
+            url=pl.String,
+            host=pl.String,
+            warc=pl.String,  # the source file's URI; for a folder source, the file itself
+            offset=pl.Int64,
+            length=pl.Int64,
+            kind=pl.String,  # response, conversion (WET), resource or file
+            payload_digest=pl.String,  # sha256 of the payload, after content decoding: "sha256:<hex>"
+            fetched_at=TIME,
+            status=pl.Int32,
+            mime=pl.String,
+        ),
+        _contract(
+            "quarantine",
+            "capture stage",
+            "url",
+            capture=pl.String,
+            stage=pl.String,
+            url=pl.String,
+            warc=pl.String,
+            offset=pl.Int64,
+            error=pl.String,
+            message=pl.String,
+        ),
+        _contract(
+            "documents",
+            "doc_id",
+            "fetched_at",
+            doc_id=pl.String,
+            captures=pl.List(pl.String),
+            url=pl.String,
+            host=pl.String,
+            text=pl.String,
+            text_hash=pl.String,
+            language=pl.String,
+            language_score=pl.Float64,
+            extractor=pl.String,
+            fetched_at=TIME,  # earliest capture
+            n_bytes=pl.Int64,
+            n_chars=pl.Int64,
+        ),
+        _contract(
+            "edits",
+            "doc_id start rule",
+            doc_id=pl.String,
+            start=pl.Int64,
+            end=pl.Int64,
+            replacement=pl.String,
+            rule=pl.String,
+        ),
+        _contract("token_distribution", "source token", source=pl.String, token=pl.String, count=pl.Int64, probability=pl.Float64),
+        _contract("signals", "doc_id", extensible=True, doc_id=pl.String),
+        _contract(
+            "verdicts",
+            "doc_id",
+            "first_rule value threshold",
+            doc_id=pl.String,
+            kept=pl.Boolean,
+            first_rule=pl.String,
+            value=pl.Float64,
+            threshold=pl.Float64,
+            fired=pl.List(pl.String),
+            policy=pl.String,
+        ),
+        _contract(
+            "signatures",
+            "doc_id",
+            doc_id=pl.String,
+            text_hash=pl.String,
+            n_chars=pl.Int64,  # of the clean text
+            n_shingles=pl.Int64,
+            bands=pl.List(pl.UInt64),  # one key per band; empty when the text has no shingle
+            shingles=pl.List(pl.UInt64),  # sorted distinct shingle hashes, for the true Jaccard
+        ),
+        _contract("embeddings", "doc_id", doc_id=pl.String, text_hash=pl.String, model=pl.String, vector_hash=pl.String),
+        _contract(
+            "clusters",
+            "doc_id shard",
+            doc_id=pl.String,
+            shard=pl.String,
+            kind=pl.String,  # survivor, or how it relates to its survivor: same, exact, near or semantic
+            cluster=pl.String,
+            survivor=pl.String,
+            survivor_shard=pl.String,
+            similarity=pl.Float64,
+        ),
+        _contract("splits", "doc_id", doc_id=pl.String, cluster=pl.String, split=pl.String),
+        _contract(
+            "annotations",
+            "doc_id",
+            "teacher_grade",
+            doc_id=pl.String,
+            shard=pl.String,
+            source=pl.String,
+            split=pl.String,
+            teacher_grade=pl.Float64,
+            rubric_grade=pl.Float64,
+            grade=pl.Float64,
+            grader=pl.String,
+            weight=pl.Float64,  # documents of its source that it stands for
+        ),
+        _contract(
+            "topic_labels",
+            "doc_id",
+            doc_id=pl.String,
+            split=pl.String,
+            topic=pl.String,  # of the nearest prototype
+            similarity=pl.Float64,
+            margin=pl.Float64,
+            confident=pl.Boolean,
+            predicted=pl.String,
+            probability=pl.Float64,
+        ),
+        _contract(
+            "scores",
+            "doc_id",
+            doc_id=pl.String,
+            quality=pl.Float64,
+            quality_version=pl.String,
+            topic=pl.String,
+            topic_score=pl.Float64,
+        ),
+        _contract(
+            "synthetic",
+            "doc_id",
+            doc_id=pl.String,
+            set=pl.String,
+            text=pl.String,
+            plan=pl.String,
+            teacher=pl.String,
+            seed=pl.Int64,
+            verification=pl.String,
+            verified=pl.Boolean,
+            attempts=pl.Int64,
+        ),
+        _contract(
+            "provenance",
+            "phase sequence position",
+            phase=pl.String,
+            sequence=pl.Int64,
+            position=pl.Int64,  # token position inside the sequence
+            doc_id=pl.String,
+            origin=pl.String,  # crawl or synthetic/<set>: no shard, so that another sharding gives the same corpus
+            source=pl.String,
+            topic=pl.String,
+            start=pl.Int64,
+            end=pl.Int64,  # token range inside the document
+            epoch=pl.Int64,
+        ),
+        _contract(
+            "training_log",
+            "model step",
+            model=pl.String,
+            step=pl.Int64,
+            phase=pl.String,
+            loss=pl.Float64,
+            learning_rate=pl.Float64,
+            grad_norm=pl.Float64,
+            tokens=pl.Int64,
+        ),
+        _contract("batches", "model step slot", model=pl.String, step=pl.Int64, slot=pl.Int64, phase=pl.String, sequence=pl.Int64),
+        _contract(
+            "eval_scores",
+            "model scheme metric domain",
+            "low high",
+            model=pl.String,
+            scheme=pl.String,
+            metric=pl.String,
+            domain=pl.String,
+            value=pl.Float64,
+            low=pl.Float64,
+            high=pl.Float64,  # 95% bootstrap interval over documents, null where it has no meaning
+            documents=pl.Int64,
+            n_bytes=pl.Int64,
+        ),
+        _contract("samples", "model scheme prompt", model=pl.String, scheme=pl.String, prompt=pl.String, text=pl.String),
+        _contract("audit", "claim subject", claim=pl.String, subject=pl.String, passed=pl.Boolean, evidence=pl.String),
+    )
+}
+
+
+def contract_of(table: str) -> Contract:
+    """The contract of `table`; `signals.gopher` is a file of the open contract `signals`."""
+    try:
+        return CONTRACTS[table.split(".")[0]]
+    except KeyError:
+        raise ContractError(f"no contract for a table named {table!r}", fix=f"Known tables: {', '.join(CONTRACTS)}.") from None
+
+
+def conform(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame` with the contract's columns in the contract's order and sorted by key; ContractError otherwise."""
+    contract = contract_of(table)
+    missing = [name for name in contract.schema if name not in frame.columns]
+    extra = [name for name in frame.columns if name not in contract.schema]
+    if missing:
+        raise ContractError(f"lacks the columns {', '.join(missing)}", where=f"table {table}")
+    if extra and not contract.open:
+        raise ContractError(f"has columns that its contract does not name: {', '.join(extra)}", where=f"table {table}")
+    for name in extra:
+        if frame.schema[name] != pl.Float64:
+            raise ContractError(f"must be Float64, is {frame.schema[name]}", where=f"table {table}, column {name}")
+    for name, kind in contract.schema.items():
+        if frame.schema[name] != kind:
+            raise ContractError(f"must be {kind}, is {frame.schema[name]}", where=f"table {table}, column {name}")
+        if name not in contract.nullable and frame[name].null_count():
+            raise ContractError(f"has {frame[name].null_count()} null values", where=f"table {table}, column {name}")
+    frame = frame.select(*contract.schema, *sorted(extra)).sort(contract.key)
+    duplicated = frame.select(contract.key).is_duplicated()
+    if duplicated.any():
+        example = frame.filter(duplicated).select(contract.key).row(0)
+        raise ContractError(f"{duplicated.sum()} rows share a key, for example {example}", where=f"table {table}")
+    return frame

@@ -1,0 +1,193 @@
+"""The lake: content-addressed tables and files under one root, a local folder or an object-store URI.
+
+Everything is written under the hash of what it holds and never overwritten; an object appears whole or
+not at all (a local write is renamed into place, an object store's put is atomic). Only heads and crawl
+manifests change, and a change replaces the whole small object.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import obstore
+import polars as pl
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, from_url
+
+from gristmill.errors import LakeError
+from gristmill.lake.contracts import conform
+from gristmill.lake.hashing import file_hash, mapping_hash, table_hash
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where a table, file or folder lies (a key under the root) and what it holds."""
+
+    kind: str  # table, file or folder
+    key: str
+    hash: str
+    rows: int
+    bytes: int
+    names: tuple[str, ...] = ()  # the files of a folder
+
+
+class Lake:
+    """Reads and writes under `root`: a path, or a URI such as s3://bucket/prefix with `storage_options` for the store."""
+
+    def __init__(self, root: str | Path, storage_options: dict[str, str] | None = None, cache_folder: str | Path | None = None):
+        self.remote = "://" in str(root)
+        self.root = str(root).rstrip("/") if self.remote else str(Path(root).absolute())
+        self.storage_options = dict(storage_options or {})
+        local = Path(self.root) / "cache" if not self.remote else Path.home() / ".cache" / "gristmill" / mapping_hash({"root": self.root})
+        self.cache_folder = Path(cache_folder or local)
+
+    @cached_property
+    def _store(self) -> Any:
+        if self.remote:
+            return open_store(self.root, self.storage_options)
+        Path(self.root).mkdir(parents=True, exist_ok=True)
+        return LocalStore(self.root)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_store"}
+
+    @property
+    def vectors_uri(self) -> str:
+        return f"{self.root}/vectors"
+
+    # objects
+
+    def put(self, key: str, data: bytes) -> None:
+        try:
+            obstore.put(self._store, key, data)
+        except (BaseError, OSError) as error:
+            raise LakeError(
+                f"cannot be written: {error}", where=f"{self.root}/{key}", fix="Check free space and permissions; nothing was half-written."
+            ) from error
+
+    def get(self, key: str) -> bytes | None:
+        """The object's bytes; None when there is none."""
+        try:
+            return bytes(obstore.get(self._store, key).bytes())
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise LakeError(f"cannot be read: {error}", where=f"{self.root}/{key}") from error
+
+    def exists(self, key: str) -> bool:
+        if not self.remote:
+            return os.path.exists(f"{self.root}/{key}")
+        try:
+            obstore.head(self._store, key)
+            return True
+        except FileNotFoundError:
+            return False
+
+    def delete(self, key: str) -> None:
+        if self.exists(key):
+            obstore.delete(self._store, key)
+
+    def keys(self, prefix: str) -> list[str]:
+        """Every key under a folder-like prefix, sorted."""
+        return sorted(meta["path"] for batch in obstore.list(self._store, prefix) for meta in batch)
+
+    def put_json(self, key: str, value: Any) -> None:
+        self.put(key, json.dumps(value, indent=1, ensure_ascii=False, default=_number).encode("utf-8", "surrogatepass"))
+
+    def get_json(self, key: str) -> Any:
+        """The parsed object; None when there is none."""
+        data = self.get(key)
+        if data is None:
+            return None
+        try:
+            return json.loads(data)
+        except ValueError as error:
+            raise LakeError(
+                f"is not JSON: {error}", where=f"{self.root}/{key}", fix="Delete it: it is rebuilt from what made it."
+            ) from None
+
+    # tables
+
+    def write_table(self, table: str, frame: pl.DataFrame) -> Stored:
+        """Checks the contract, hashes the content and publishes the table under its hash."""
+        frame = conform(table, frame)
+        content = table_hash(table, frame)
+        key = f"tables/{table}/{content}.parquet"
+        if not self.exists(key):
+            buffer = io.BytesIO()
+            frame.write_parquet(buffer, compression="zstd", row_group_size=50_000)
+            self.put(key, buffer.getvalue())
+        return Stored("table", key, content, frame.height, frame.estimated_size())
+
+    def scan(self, stored: Stored) -> pl.LazyFrame:
+        if self.remote:
+            return pl.scan_parquet(f"{self.root}/{stored.key}", storage_options=self.storage_options)
+        path = Path(self.root) / stored.key
+        if not path.exists():
+            raise LakeError("is gone", where=str(path), fix="Rebuild the partition that made it: `gristmill plan` names it.")
+        return pl.scan_parquet(path)
+
+    # files
+
+    def write_file(self, name: str, path: Path) -> Stored:
+        """Publishes a file, or a folder with all files in it, under its content hash."""
+        if path.is_dir():
+            files = sorted(p for p in path.rglob("*") if p.is_file())
+            hashes = {p.relative_to(path).as_posix(): file_hash(p) for p in files}
+            content, names = mapping_hash(hashes), tuple(hashes)
+        else:
+            files, content, names = [path], file_hash(path), ()
+        key = f"files/{name}/{content}"
+        for file in files:
+            target = f"{key}/{file.relative_to(path).as_posix() if names else path.name}"
+            if not self.exists(target):
+                self.put(target, file.read_bytes())
+        size = sum(file.stat().st_size for file in files)
+        return Stored("folder" if names else "file", key if names else f"{key}/{path.name}", content, len(files), size, names)
+
+    def local_path(self, stored: Stored) -> Path:
+        """A path to read a stored file or folder from; remote ones are fetched to the cache folder once."""
+        if not self.remote:
+            return Path(self.root) / stored.key
+        local = self.cache_folder / "fetched" / stored.key
+        for key in [f"{stored.key}/{name}" for name in stored.names] or [stored.key]:
+            target = self.cache_folder / "fetched" / key
+            if not target.exists():
+                data = self.get(key)
+                if data is None:
+                    raise LakeError("is gone", where=f"{self.root}/{key}", fix="Rebuild the partition that made it.")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+                partial.write_bytes(data)
+                partial.replace(target)
+        return local
+
+    def is_whole(self, stored: Stored) -> bool:
+        """Whether every object behind `stored` is there."""
+        return all(self.exists(f"{stored.key}/{name}") for name in stored.names) if stored.names else self.exists(stored.key)
+
+
+def _number(value: Any) -> Any:
+    """NumPy scalars as plain numbers."""
+    return value.item()
+
+
+def open_store(url: str, storage_options: dict[str, str]) -> Any:
+    """An obstore store; of the options that Polars and LanceDB take too, obstore wants one under another name."""
+    config = {name: value for name, value in storage_options.items() if name != "aws_allow_http"}
+    allow_http = storage_options.get("aws_allow_http") == "true"
+    return from_url(url, config=config, client_options={"allow_http": allow_http})  # type: ignore[call-overload]
+
+
+def as_json(stored: Stored) -> dict[str, Any]:
+    return asdict(stored) | {"names": list(stored.names)}
+
+
+def from_json(value: dict[str, Any]) -> Stored:
+    return Stored(**{**value, "names": tuple(value["names"])})

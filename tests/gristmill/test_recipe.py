@@ -1,0 +1,82 @@
+"""Recipes: errors that name file, key and nearest key; fingerprints that move with their section alone."""
+
+from pathlib import Path
+
+import pytest
+
+from gristmill.errors import RecipeError
+from gristmill.recipe import Recipe, fingerprint, load_recipe
+
+ROOT = Path(__file__).parents[2]
+
+
+def load(tmp_path: Path, text: str) -> Recipe:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    return load_recipe(path)
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("[polcy]\n", ["unknown key `polcy`", "did you mean `policy`"]),
+    ("[extraction]\nextracter = 'x'\n", ["unknown key `extraction.extracter`", "did you mean `extractor`"]),
+    ("[models.small]\nhiden = 3\n", ["unknown key `models.small.hiden`", "did you mean `hidden`"]),
+    ("[corpus.phases.general]\ntokens = 5\nmix = {web = 1.0}\ntoken = 1\n", ["unknown key", "did you mean `tokens`"]),
+    ("[sources]\nshard_bytes = 'many'\n", ["`sources.shard_bytes`", "integer", "'many'"]),
+    ("[policy.thresholds]\n'gopher.word_cont_min' = 3\n", ["no rule named 'gopher.word_cont_min'", "did you mean `gopher.word_count_min`"]),
+    ("[[policy.rules]]\nname = 'a'\nsignal = 'gopher.wrd_count'\ndrop_when = '<'\nthreshold = 2.0\n",
+     ["'gopher.wrd_count' that nothing computes", "did you mean `gopher.word_count`"]),
+    ("[signals]\nfamilies = ['gopher', 'language']\n", ["kl.outlier reads kl.divergence", "not in signals.families"]),
+    ("[corpus.phases.general]\ntokens = 5\nmix = {web = 0.5}\n", ["sums to 0.5, not to one"]),
+    ("[corpus.phases.general]\ntokens = 5\nmix = {wob = 1.0}\n", ["no source named 'wob'", "did you mean `web`"]),
+    ("[corpus.phases.general]\ntokens = 5\nmix = {'synthetic/story' = 1.0}\n", ["did you mean `synthetic/stories`"]),
+    ("[models.small]\nheads = 3\n", ["hidden 128 is not divisible by heads 3"]),
+    ("[policy]\nprofile = 'gofer'\n", ["unknown profile 'gofer'", "did you mean `gopher`"]),
+    ("not toml", ["is not TOML"]),
+])
+def test_errors_name_the_file_the_key_and_the_nearest(tmp_path: Path, text: str, said: list[str]):
+    with pytest.raises(RecipeError) as error:
+        load(tmp_path, text)
+    assert str(tmp_path / "recipe.toml") in str(error.value)
+    for part in said:
+        assert part in str(error.value)
+
+
+def test_a_missing_recipe_says_where_examples_are(tmp_path: Path):
+    with pytest.raises(RecipeError, match="no such recipe"):
+        load_recipe(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda path: path.name)
+def test_shipped_recipes_load(path: Path):
+    assert load_recipe(path).policy.resolved()
+
+
+def test_a_section_moves_its_own_fingerprint_alone(tmp_path: Path):
+    before, after = Recipe(), load(tmp_path, "[policy.thresholds]\n'gopher.word_count_min' = 60\n")
+    moved = {name for name in Recipe.model_fields if before.fingerprint(name) != after.fingerprint(name)}
+    assert moved == {"policy"}
+
+
+def test_a_fingerprint_does_not_depend_on_the_order_of_keys_or_on_comments(tmp_path: Path):
+    one = load(tmp_path, "[extraction]\nmax_bytes = 5000\ntimeout_seconds = 1.0\n")
+    two = load(tmp_path, "# a comment\n[extraction]\ntimeout_seconds = 1.0\nmax_bytes = 5000\n")
+    assert one.fingerprint("extraction") == two.fingerprint("extraction")
+
+
+def test_a_threshold_that_is_the_default_changes_nothing(tmp_path: Path):
+    same = load(tmp_path, "[policy.thresholds]\n'gopher.word_count_min' = 50\n")
+    assert same.fingerprint("policy") == Recipe().fingerprint("policy")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}])
+def test_what_json_cannot_hold_exactly_is_refused(value: object):
+    with pytest.raises(RecipeError):
+        fingerprint(value)
+
+
+def test_sources_of_shards():
+    recipe = Recipe.model_validate({"sources": {"groups": {"code": {"crawls": ["stdlib"]}, "web": {"crawls": ["docs-*"]}}}, "corpus": {"phases": {}}})
+    assert recipe.source_of("docs-1/0003") == "web"
+    assert recipe.source_of("stdlib/0000") == "code"
+    with pytest.raises(RecipeError, match="no source group"):
+        recipe.source_of("other/0000")
