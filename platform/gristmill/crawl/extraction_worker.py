@@ -1,0 +1,57 @@
+"""The process in which pages are extracted, so that one that hangs or crashes in C takes nothing else with it.
+
+Reads requests from its standard input and answers on its standard output, one at a time (`extract.py` is the other
+end): two lengths (4 bytes each, big-endian), a JSON header, a payload; back come a length and a JSON answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+from typing import BinaryIO
+
+MEMORY_BYTES = 4 << 30
+"""Address space of the worker: a page that wants more fails alone."""
+
+
+def main() -> None:
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not end up among the answers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    seconds = float(sys.argv[1])
+
+    from gristmill.crawl.content import extract
+
+    for extractor in sys.argv[2:]:
+        extract(b"<html><body><p>warm</p></body></html>", None, extractor)  # type: ignore[arg-type]
+    _answer(answers, {"ready": True})
+    while lengths := requests.read(8):
+        header_length, payload_length = struct.unpack(">II", lengths)
+        header = json.loads(requests.read(header_length))
+        payload = requests.read(payload_length)
+        # ITIMER_PROF counts this process's CPU time; SIGPROF's default action ends it, also in the middle of a C call.
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        try:
+            answer: dict[str, object] = {"text": extract(payload, header["charset"], header["extractor"])}
+        except Exception as error:  # any library's: the page is quarantined with it
+            answer = {"error": type(error).__name__, "message": str(error)[:500]}
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        _answer(answers, answer)
+
+
+def _answer(stream: BinaryIO, answer: dict[str, object]) -> None:
+    data = json.dumps(answer).encode()
+    stream.write(struct.pack(">I", len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+if __name__ == "__main__":
+    main()
