@@ -1,0 +1,281 @@
+"""Filters: masks as edits, the token distribution, signals by family, and the policy's verdicts on them."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.materialize import made_asset
+from gristmill import edits as edit_rules
+from gristmill import views
+from gristmill.lake.contracts import CONTRACTS
+from gristmill.lake.hashing import table_hash
+from gristmill.lake.workspace import Check, Made, Partition, Workspace
+from gristmill.policy import verdicts as policy
+from gristmill.progress import Progress
+from gristmill.recipe import Recipe
+from gristmill.signals import kl
+from gristmill.signals.compute import DISTRIBUTION_VERSION, VERSIONS, compute_family
+
+MIN_KEPT, MAX_ALONE = 0.05, 0.5     # of a source's documents: the least that is kept, the most that one rule may drop by itself
+MIN_DOCUMENTS = 20                  # a source of fewer is too small for a share to say anything
+MAX_MASKED = 0.1                    # of the characters; more means that a pattern matches what it should not
+
+
+def make_edits(workspace: Workspace, partition: Partition) -> Made:
+    documents = workspace.read("documents", partition, "documents", views.COLUMNS)
+    settings = workspace.recipe.edits
+    clean = views.clean(documents, CONTRACTS["edits"].empty())
+    found = edit_rules.find_edits(clean, mask_email=settings.mask_email, mask_ip=settings.mask_ip)
+    return Made({"edits": found}, metadata={
+        "documents": documents.height, "documents edited": found["doc_id"].n_unique(),
+        "characters": int(clean["text"].str.len_chars().sum()), "characters replaced": int((found["end"] - found["start"]).sum()),
+        "by rule": found.group_by("rule").agg(edits=pl.len(), documents=pl.col("doc_id").n_unique()).sort("rule").to_dicts(),
+    })
+
+
+def make_token_distribution(workspace: Workspace, partition: Partition) -> Made:
+    shards = workspace.partitions("documents")
+    size = workspace.recipe.signals.distribution_documents
+    tables: list[pl.DataFrame] = [CONTRACTS["token_distribution"].empty()]
+    rows: list[dict[str, Any]] = []
+    with Progress("token distribution", len(shards), "shards") as progress:
+        for source in sorted({workspace.recipe.source_of(shard) for shard in shards}):
+            of_source = [shard for shard in shards if workspace.recipe.source_of(shard) == source]
+            left = set(kl.sample((doc_id for shard in of_source for doc_id in _ids(workspace, shard)), size))
+            documents, counts = len(left), kl.count(pl.Series([], dtype=pl.String))
+            for shard in of_source:
+                clean = _clean(workspace, shard, left)
+                left -= set(clean["doc_id"])               # one document in two shards counts once
+                counts = kl.add([counts, kl.count(clean["text"])])
+                progress.advance()
+            table, terms = kl.distribution(counts), int(counts["count"].sum())
+            tables.append(table.select(pl.lit(source).alias("source"), "token", "count", "probability"))
+            rows.append({
+                "source": source, "documents": documents, "terms": terms, "distinct terms": counts.height,
+                "terms kept": table.height, "share covered": round(int(table["count"].sum()) / max(terms, 1), 4),
+            })
+    return Made({"token_distribution": pl.concat(tables)}, metadata={"documents": sum(row["documents"] for row in rows), "by source": rows})
+
+
+def make_signals(workspace: Workspace, partition: Partition) -> Made:
+    assert partition is not None
+
+    @cache
+    def documents() -> pl.DataFrame:
+        return workspace.read("documents", partition, "documents", [*views.COLUMNS, "language_score"])
+
+    @cache
+    def clean() -> pl.DataFrame:
+        return views.clean(documents(), edits)
+
+    edits = workspace.read("edits", partition)
+    text = f"{workspace.version('documents', partition)} {views.VERSION}-{table_hash('edits', views.of_view(edits, 'clean'))}"
+    reads = {"gopher": text, "language": workspace.version("documents", partition)}
+    held = {}
+    if "kl" in workspace.recipe.signals.families:
+        source = workspace.recipe.source_of(partition)
+        mine = workspace.scan("token_distribution").filter(pl.col("source") == source).sort("token").collect()
+        reads["kl"] = f"{text} {table_hash('token_distribution', mine)}"
+        held["kl"] = {"distribution": mine}
+    tables, rows = {}, []
+    for family in workspace.recipe.signals.families:
+        seconds: list[float] = []
+        make = _timed(partial(_family, family, clean, documents, **held.get(family, {})), seconds)
+        table = workspace.memo(f"{family} {VERSIONS[family]} {reads[family]}", make, f"signals.{family}")
+        tables[f"signals.{family}"] = table
+        rows.append({
+            "family": family, "version": VERSIONS[family], "columns": table.width - 1,
+            "computed now": bool(seconds), "seconds": round(sum(seconds), 3),
+        })
+    metadata = {"documents": next(iter(tables.values())).height if tables else 0, "families": rows}
+    if "signals.gopher" in tables:
+        metadata["words"] = int(tables["signals.gopher"]["gopher.word_count"].sum())
+    return Made(tables, metadata=metadata)
+
+
+def make_filtered_shards(workspace: Workspace, partition: Partition) -> Made:
+    assert partition is not None
+    settings, rules = workspace.recipe.policy, workspace.recipe.policy.resolved()
+    signals = read_signals(workspace, partition, policy.columns_read(rules))
+    name = f"{settings.name}@{settings.version}"           # without the fingerprint: an edit that flips no document of a shard stops there
+    verdicts = policy.judge(signals, rules, workspace.recipe.source_of(partition), name)
+    kept = int(verdicts["kept"].sum())
+    metadata: dict[str, Any] = {
+        "documents": verdicts.height, "kept": kept, "kept share": round(kept / max(verdicts.height, 1), 4),
+        "policy": f"{name}:{workspace.recipe.fingerprint('policy')}",
+    }
+    if "gopher" in workspace.recipe.signals.families:
+        words = read_signals(workspace, partition, {"gopher": ["gopher.word_count"]}).join(verdicts.filter("kept"), on="doc_id", how="semi")
+        metadata["words kept"] = int(words["gopher.word_count"].sum())
+    metadata["by rule"] = policy.rule_counts(verdicts, rules).to_dicts()
+    return Made({"verdicts": verdicts}, metadata=metadata)
+
+
+def read_signals(workspace: Workspace, partition: str, columns: dict[str, list[str]]) -> pl.DataFrame:
+    """doc_id and the named signal columns (family -> columns) of a shard; every document, whatever the columns."""
+    table = workspace.scan("signals", partition).select("doc_id")
+    for family, names in columns.items():
+        table = table.join(workspace.scan("signals", partition, f"signals.{family}").select("doc_id", *names), on="doc_id", how="left")
+    return table.collect()
+
+
+def _family(family: str, clean: Callable[[], pl.DataFrame], documents: Callable[[], pl.DataFrame], **held: pl.DataFrame) -> pl.DataFrame:
+    return compute_family(family, clean(), documents(), **held)
+
+
+def _ids(workspace: Workspace, shard: str) -> Iterator[str]:
+    yield from workspace.read("documents", shard, "documents", ["doc_id"])["doc_id"]
+
+
+def _clean(workspace: Workspace, shard: str, chosen: set[str]) -> pl.DataFrame:
+    wanted = pl.LazyFrame({"doc_id": list(chosen)}, schema={"doc_id": pl.String})
+    documents = workspace.scan("documents", shard, "documents").select(views.COLUMNS).join(wanted, on="doc_id", how="semi").collect()
+    return views.clean(documents, workspace.read("edits", shard))
+
+
+def _timed(make: Callable[[], pl.DataFrame], seconds: list[float]) -> Callable[[], pl.DataFrame]:
+    def timed() -> pl.DataFrame:
+        start = time.monotonic()
+        try:
+            return make()
+        finally:
+            seconds.append(time.monotonic() - start)
+
+    return timed
+
+
+# checks
+
+
+def masks_are_sound(workspace: Workspace) -> Check:
+    """Edits neither overlap nor are empty, and they replace a small part of the text."""
+    broken = documents = characters = replaced = 0
+    for shard in workspace.partitions("edits"):
+        spans = workspace.read("edits", shard).sort("doc_id", "start")
+        overlaps = pl.col("start") < pl.col("end").shift(1).over("doc_id")
+        broken += spans.filter(overlaps.fill_null(False) | (pl.col("end") <= pl.col("start")) | (pl.col("start") < 0)).height
+        counted = workspace.metadata("edits", shard)
+        documents, characters = documents + counted["documents"], characters + counted["characters"]
+        replaced += counted["characters replaced"]
+    share = replaced / max(characters, 1)
+    return Check(
+        not broken and share <= MAX_MASKED,
+        {"overlapping or empty": broken, "share of the characters replaced": round(share, 6), "documents": documents},
+        f"Edits do not overlap, and replace at most {MAX_MASKED:.0%} of the characters.",
+    )
+
+
+def distribution_is_one(workspace: Workspace) -> Check:
+    """Every source of the crawl has a distribution; its probabilities are positive and sum to at most one."""
+    table = workspace.read("token_distribution")
+    sums = table.group_by("source").agg(total=pl.col("probability").sum(), least=pl.col("probability").min()).sort("source")
+    with_documents = {
+        workspace.recipe.source_of(shard) for shard in workspace.partitions("documents") if workspace.metadata("edits", shard)["characters"]
+    }
+    missing = sorted(with_documents - set(sums["source"]))
+    sound = sums.filter((pl.col("total") > 1 + 1e-6) | (pl.col("total") < 0.5) | (pl.col("least") <= 0)).is_empty()
+    return Check(
+        sound and not missing, {"by source": sums.to_dicts(), "sources without one": ", ".join(missing)},
+        "Each source has a distribution whose probabilities are positive and sum to between a half and one.",
+    )
+
+
+def signals_are_whole(workspace: Workspace) -> Check:
+    """Every family has a row for every document, and every value is finite."""
+    wrong = []
+    for shard in workspace.partitions("signals"):
+        documents = workspace.output("documents", shard).tables["documents"].rows
+        for name in workspace.output("signals", shard).tables:
+            table = workspace.scan("signals", shard, name)
+            finite = table.select(pl.all_horizontal(pl.exclude("doc_id").is_finite().all())).collect().item()
+            rows = workspace.output("signals", shard).tables[name].rows
+            if rows != documents or not finite:
+                wrong.append({"shard": shard, "table": name, "rows": rows, "documents": documents, "finite": bool(finite)})
+    return Check(not wrong, {"wrong": wrong}, "One row per document in every family, every value finite.")
+
+
+def funnel(workspace: Workspace) -> Check:
+    """Each source keeps a sensible share of its documents."""
+    rows: list[dict[str, Any]] = [
+        {"source": source, "documents": table.height, "kept": kept, "share": round(kept / table.height, 4)}
+        for source, table in _verdicts(workspace)
+        for kept in [int(table["kept"].sum())]
+    ]
+    lost = [row["source"] for row in rows if row["documents"] >= MIN_DOCUMENTS and row["share"] < MIN_KEPT]
+    return Check(
+        not lost, {"by source": rows, "lost nearly everything": ", ".join(lost)},
+        f"Every source of at least {MIN_DOCUMENTS} documents keeps at least {MIN_KEPT:.0%} of them.",
+    )
+
+
+def no_rule_dominates(workspace: Workspace) -> Check:
+    """No rule by itself drops more than half of a source: that is a broken rule or signal, or a source it should except."""
+    rules = workspace.recipe.policy.resolved()
+    rows = [
+        {"source": source, "rule": rule, "dropped by it alone": alone, "share": round(alone / table.height, 4)}
+        for source, table in _verdicts(workspace) if table.height >= MIN_DOCUMENTS
+        for rule, alone in policy.rule_counts(table, rules).select("rule", "alone").iter_rows() if alone
+    ]
+    rows.sort(key=lambda row: (-row["share"], row["source"], row["rule"]))
+    return Check(
+        not rows or rows[0]["share"] <= MAX_ALONE, {"most": rows[:10]},
+        f"No rule drops, as the only one, more than {MAX_ALONE:.0%} of a source of at least {MIN_DOCUMENTS} documents.",
+    )
+
+
+def every_rule_fires(workspace: Workspace) -> Check:
+    """A rule that fires nowhere is a threshold nobody needs or a signal that is broken: worth a look, not a halt."""
+    rules = workspace.recipe.policy.resolved()
+    tables = [table for _, table in _verdicts(workspace)]
+    silent = policy.rule_counts(pl.concat(tables), rules).filter(pl.col("fired") == 0)["rule"].to_list() if tables else []
+    return Check(
+        not silent, {"never fired": ", ".join(silent), "rules": len(rules), "documents": sum(table.height for table in tables)},
+        "Every rule of the policy fires on at least one document.", severity="warn",
+    )
+
+
+def _verdicts(workspace: Workspace) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Source and the verdicts (kept, first_rule, fired) of all its shards, by name; sources without a document are left out."""
+    shards = workspace.partitions("filtered_shards")
+    for source in sorted({workspace.recipe.source_of(shard) for shard in shards}):
+        table = pl.concat([
+            workspace.read("filtered_shards", shard, "verdicts", ["kept", "first_rule", "fired"])
+            for shard in shards if workspace.recipe.source_of(shard) == source
+        ])
+        if table.height:
+            yield source, table
+
+
+def filter_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    versions = "+".join(f"{family}{VERSIONS[family]}" for family in recipe.signals.families)
+    return [
+        made_asset(
+            recipe, "edits", group="filters", make=make_edits, deps=["documents"], partitions=shards,
+            version=f"{edit_rules.VERSION}.{views.VERSION}", sections=["edits"], kinds={"python", "parquet"}, pool="cpu", parallel=True,
+            description="Document-local edits as spans: e-mail and IP addresses are masked in the final view.",
+            checks={"masks_are_sound": masks_are_sound},
+        ),
+        made_asset(
+            recipe, "token_distribution", group="filters", make=make_token_distribution, deps=["documents", "edits"],
+            version=f"{DISTRIBUTION_VERSION}.{views.VERSION}", sections=["signals.distribution_documents", "sources.groups"],
+            kinds={"polars", "parquet"}, pool="cpu", held=recipe.signals.distribution_refresh,
+            description="Unigram distribution of each source, of a sample of documents chosen by the hash of doc_id. Held.",
+            checks={"distribution_is_one": distribution_is_one},
+        ),
+        made_asset(
+            recipe, "signals", group="filters", make=make_signals, deps=["documents", "edits", "token_distribution"], partitions=shards,
+            version=f"{versions}.{views.VERSION}", sections=["signals.families", "sources.groups"], kinds={"polars", "parquet"}, pool="cpu",
+            parallel=True, checks={"signals_are_whole": signals_are_whole},
+            description="One row per document, a table per family, a column per signal. What did not move is not computed again.",
+        ),
+        made_asset(
+            recipe, "filtered_shards", group="filters", make=make_filtered_shards, deps=["signals"], partitions=shards,
+            version=policy.VERSION, sections=["policy", "sources.groups"], kinds={"polars", "parquet"}, pool="cpu",
+            description="Verdicts under the recipe's policy, with every rule that fired. Reads signals, never text.",
+            checks={"funnel": funnel, "no_rule_dominates": no_rule_dominates, "every_rule_fires": every_rule_fires},
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,51 @@
+"""The whole graph of one recipe, and what it reads outside the lake."""
+
+from collections.abc import Callable, Mapping
+
+import dagster as dg
+from gristmill.crawl.sources import source_digest
+
+from assets.corpus import corpus_assets
+from assets.crawl import crawl_assets
+from assets.dedup import dedup_assets
+from assets.evaluation import evaluation_assets
+from assets.filters import filter_assets
+from assets.lineage import lineage_assets
+from assets.models import checkpoint_assets
+from assets.quality import quality_assets
+from assets.quantization import quantization_assets
+from assets.synthetic import synthetic_assets
+from gristmill.lake.workspace import Workspace
+from gristmill.recipe import Recipe
+
+
+def shards_definition(recipe: Recipe) -> dg.DynamicPartitionsDefinition:
+    """The shard partitions `<crawl>/<shard>` of a recipe's namespace."""
+    return dg.DynamicPartitionsDefinition(name=shards_name(recipe))
+
+
+def shards_name(recipe: Recipe) -> str:
+    return f"{recipe.namespace}_shards" if recipe.namespace else "shards"
+
+
+def recipe_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
+    shards = shards_definition(recipe)
+    return [
+        *crawl_assets(recipe, shards),
+        *filter_assets(recipe, shards),
+        *dedup_assets(recipe, shards),
+        *quality_assets(recipe, shards),
+        *synthetic_assets(recipe),
+        *corpus_assets(recipe, shards),
+        *checkpoint_assets(recipe),
+        *quantization_assets(recipe),
+        *evaluation_assets(recipe),
+        *lineage_assets(recipe),
+    ]
+
+
+def _raw_crawl_source(workspace: Workspace, shard: str) -> str:
+    return source_digest(workspace.lake, shard)
+
+
+SOURCE_VERSIONS: Mapping[str, Callable[[Workspace, str], str]] = {"raw_crawl": _raw_crawl_source}

@@ -1,0 +1,268 @@
+"""How every asset of the graph is made: one idiom, in one place.
+
+A run over many partitions writes one materialisation event per partition, each with its own data version,
+input digests and files: Dagster gives every partition of a run the same version otherwise. So a run of
+several partitions logs its events itself and yields no output; a run of one yields it, so that a step
+downstream in the same run can follow.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from gristmill.lake.workspace import Check, Inputs, Made, Output, Partition, Workspace
+from gristmill.lineage.plan import SOURCE
+from gristmill.recipe import Recipe
+from resources.event_log import CODE_VERSION, DATA_VERSION, FILES, HELD, INPUTS, asset_key, loading, parent_partitions
+
+Dep = str | tuple[str, dg.PartitionMapping]
+Make = Callable[..., Made]
+
+PARTITIONS = "gristmill/partitions"  # run tag: the partitions of the run's range that are to be made (JSON)
+OWNERS = ["team:data"]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What a worker process needs to make one partition of one asset."""
+
+    name: str
+    make: Make
+    workspace: Workspace
+    code_version: str
+    held: bool
+    resources: Mapping[str, Any]
+
+    def __call__(self, partition: Partition, inputs: Mapping[Partition, Inputs]) -> tuple[Output, bool]:
+        """The output, and whether the same code made it of the same inputs before."""
+        if found := self.workspace.made_before(self.name, partition, self.code_version, inputs[partition].digests):
+            self.workspace.publish(found)
+            return found, True
+        start = time.monotonic()
+        made = self.make(self.workspace, partition, **self.resources)
+        seconds = time.monotonic() - start
+        return self.workspace.store(self.name, partition, made, self.code_version, inputs[partition], seconds, self.held), False
+
+
+def made_asset(
+    recipe: Recipe,
+    name: str,
+    *,
+    group: str,
+    make: Make,
+    version: str,
+    sections: Sequence[str],
+    description: str,
+    deps: Sequence[Dep] = (),
+    partitions: dg.PartitionsDefinition | None = None,
+    kinds: Iterable[str] = (),
+    pool: str | None = None,
+    resources: Sequence[str] = (),
+    held: str | None = None,
+    checks: Mapping[str, Callable[[Workspace], Check]] | None = None,
+    source_version: Callable[[Workspace, str], str] | None = None,
+    parallel: bool = False,
+) -> dg.AssetsDefinition:
+    """One asset of `recipe`'s graph.
+
+    `make(workspace, partition, **resources) -> Made` is called for each partition asked for; with `parallel` in
+    worker processes, so it must be a module's own function. `version` is the algorithm's; with the fingerprint of
+    the recipe `sections` that it reads it is the code version. `held` is a refresh mode: `manual` keeps the asset
+    when its inputs move. `source_version` digests what an asset without upstream reads outside the lake.
+    `checks` look at the whole asset after every run.
+    """
+    code_version = f"{version}-{recipe.fingerprint(*sections)}" if sections else version
+    checks = dict(checks or {})
+    key = asset_key(recipe.namespace, name)
+    dep_keys = {dep if isinstance(dep, str) else dep[0]: None if isinstance(dep, str) else dep[1] for dep in deps}
+
+    @dg.asset(
+        key=key,
+        group_name=group,
+        description=description,
+        code_version=code_version,
+        kinds=set(kinds),
+        owners=OWNERS,
+        deps=[dg.AssetDep(asset_key(recipe.namespace, dep), partition_mapping=mapping) for dep, mapping in dep_keys.items()],
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
+        check_specs=[dg.AssetCheckSpec(check, asset=key) for check in checks] or None,
+        required_resource_keys={"lake", "workers", *resources},
+        output_required=False,
+        pool=pool,
+        tags={HELD: held} if held else None,
+        metadata={"recipe sections": ", ".join(sections) or "none", "algorithm version": version},
+    )
+    def _asset(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        workspace = context.resources.lake.workspace(recipe)
+        step = _Step(name, make, workspace, code_version, held == "manual", {each: getattr(context.resources, each) for each in resources})
+        wanted = _wanted(context, partitions is not None)
+        inputs = _inputs(context, workspace, list(dep_keys), wanted, source_version)
+        failed: dict[Partition, str] = {}
+        dagster_tags = _dagster_input_tags(context, key, list(dep_keys), recipe)
+        start = time.monotonic()
+        mapped = context.resources.workers.map(step, wanted, inputs) if parallel else _one_by_one(step, wanted, inputs)
+        for done, (partition, result, error) in enumerate(mapped, 1):
+            if error:
+                failed[partition] = error
+                context.log.error(f"{name}[{partition}] failed:\n{error}")
+                continue
+            output, cached = result
+            tags = _tags(output) | dagster_tags(partition)
+            metadata = _metadata(output, cached, workspace.head_key(name, partition))
+            if len(wanted) == 1:
+                yield dg.MaterializeResult(
+                    asset_key=key,
+                    metadata=metadata,
+                    data_version=dg.DataVersion(output.data_version),
+                    tags={tag: value for tag, value in tags.items() if tag.startswith(INPUTS)},
+                )
+            else:
+                context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=metadata, tags=tags))
+                rate = done / max(time.monotonic() - start, 1e-9)
+                context.log.info(f"{name}: {done}/{len(wanted)} partitions, {rate:.2f}/s, {(len(wanted) - done) / rate:.0f} s left")
+        if failed:
+            raise dg.Failure(
+                f"{len(failed)} of {len(wanted)} partitions of {name} failed: {', '.join(str(p) for p in failed)}. "
+                f"The first: {next(iter(failed.values())).strip().splitlines()[-1]}",
+                metadata={str(partition): dg.MetadataValue.md(f"```\n{error}\n```") for partition, error in failed.items()},
+                allow_retries=False,
+            )
+        for check, look in checks.items():
+            outcome = look(workspace)
+            yield dg.AssetCheckResult(
+                check_name=check,
+                asset_key=key,
+                passed=bool(outcome.passed),
+                description=outcome.description or None,
+                severity=dg.AssetCheckSeverity.ERROR if outcome.severity == "error" else dg.AssetCheckSeverity.WARN,
+                metadata={label: _metadata_value(value) for label, value in outcome.metadata.items()},
+            )
+
+    return _asset
+
+
+def _wanted(context: dg.AssetExecutionContext, partitioned: bool) -> list[Partition]:
+    """The partitions to make: those of the run's range, narrowed by the run's own list where it has one."""
+    if not partitioned:
+        return [None]
+    keys = list(context.partition_keys)
+    listed = context.run.tags.get(PARTITIONS)
+    return [key for key in keys if key in set(json.loads(listed))] if listed else keys
+
+
+def _inputs(
+    context: dg.AssetExecutionContext,
+    workspace: Workspace,
+    deps: list[str],
+    wanted: list[Partition],
+    source_version: Callable[[Workspace, str], str] | None,
+) -> dict[Partition, Inputs]:
+    """For each partition: the data versions in the lake that it is going to read."""
+    graph, namespace = context.job_def.asset_layer.asset_graph, workspace.recipe.namespace
+    versions: dict[tuple[str, Partition], str] = {}
+
+    def version(dep: str, partition: Partition) -> str:
+        if (dep, partition) not in versions:
+            head = workspace.head(dep, partition)
+            versions[dep, partition] = head.data_version if head else ""
+        return versions[dep, partition]
+
+    found: dict[Partition, Inputs] = {}
+    with loading(context.instance):
+        for partition in wanted:
+            read = {}
+            for dep in deps:
+                keys = parent_partitions(graph, context.asset_key, partition, asset_key(namespace, dep))
+                read[dep] = {key or "": version(dep, key) for key in keys}
+            found[partition] = Inputs(read, {SOURCE: source_version(workspace, partition or "")} if source_version else {})
+    return found
+
+
+def _one_by_one(step: _Step, wanted: list[Partition], inputs: dict[Partition, Inputs]) -> Iterator[tuple[Partition, Any, str | None]]:
+    from resources.workers import Workers
+
+    return Workers(processes=1).map(step, wanted, inputs)
+
+
+def _tags(output: Output) -> dict[str, str]:
+    return {
+        DATA_VERSION: output.data_version,
+        f"{DATA_VERSION}_is_user_provided": "true",
+        CODE_VERSION: output.code_version,
+        **{f"{INPUTS}{name}": digest for name, digest in output.inputs.items()},
+    }
+
+
+def _dagster_input_tags(
+    context: dg.AssetExecutionContext,
+    key: dg.AssetKey,
+    deps: list[str],
+    recipe: Recipe,
+) -> Callable[[Partition], dict[str, str]]:
+    """Dagster's own provenance tags for an event that we log ourselves, so that its UI does not call the inputs new."""
+    pointers = {}
+    for dep in deps:
+        entry = context.instance.fetch_materializations(asset_key(recipe.namespace, dep), limit=1).records
+        pointers[dep] = entry[0] if entry else None
+
+    def tags(partition: Partition) -> dict[str, str]:
+        found = {}
+        for dep, record in pointers.items():
+            if record is not None and record.asset_materialization:
+                path = asset_key(recipe.namespace, dep).to_user_string()
+                found[f"dagster/input_event_pointer/{path}"] = str(record.storage_id)
+                found[f"dagster/input_data_version/{path}"] = (record.asset_materialization.tags or {}).get(DATA_VERSION, "")
+        return found
+
+    return tags
+
+
+def _metadata(output: Output, cached: bool, head: str) -> dict[str, Any]:
+    rows = {name: stored.rows for name, stored in output.tables.items()}
+    values: dict[str, Any] = {label: _metadata_value(value) for label, value in output.metadata.items()}
+    if rows:
+        values["dagster/partition_row_count" if output.partition else "dagster/row_count"] = next(iter(rows.values()))
+    stored = {**output.tables, **output.files}
+    keys = [head] + [f"{item.key}/{name}" for item in stored.values() for name in item.names] + [
+        item.key for item in stored.values() if not item.names
+    ]
+    return values | {
+        "seconds": output.seconds,
+        "made before": cached,
+        "bytes": sum(item.bytes for item in stored.values()),
+        "data version": output.data_version,
+        FILES: dg.MetadataValue.text(json.dumps(keys)),
+    }
+
+
+def _metadata_value(value: Any) -> Any:
+    """Plain values as they are; a list of rows as a table."""
+    if isinstance(value, list):
+        return dg.MetadataValue.md(markdown_table(value))
+    if isinstance(value, dict):
+        return dg.MetadataValue.json(value)
+    return value.item() if hasattr(value, "item") else value
+
+
+def markdown_table(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "(none)"
+
+    def cell(value: Any) -> str:
+        text = (
+            f"{value:,.4g}"
+            if isinstance(value, float)
+            else f"{value:,}"
+            if isinstance(value, int) and not isinstance(value, bool)
+            else str(value)
+        )
+        return text.replace("|", "\\|").replace("\n", " ")
+
+    head = list(rows[0])
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return "\n".join(lines + [f"| {' | '.join(cell(row.get(name, '')) for name in head)} |" for row in rows])

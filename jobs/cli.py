@@ -1,0 +1,277 @@
+"""The `gristmill` command line. What it does lives in the engine; heavy imports wait until a command runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from gristmill.recipe import Recipe
+    from jobs.driver import Driver
+
+
+class Commands(click.Group):
+    """Prints an error of ours as its message, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from gristmill.errors import GristmillError
+
+        try:
+            return super().invoke(ctx)
+        except GristmillError as error:
+            click.secho(f"error: {error}", fg="red", err=True)
+            sys.exit(1)
+
+
+def _namespace_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--namespace", default=None, help="Which of the deployment's recipes; needed where there are several.")(command)
+
+
+@click.group(cls=Commands)
+def main() -> None:
+    """A build system for language models: crawls in; corpora, checkpoints and reports out, with lineage."""
+
+
+@main.group()
+def crawl() -> None:
+    """Register what is to be read, or crawl a site."""
+
+
+@crawl.command("add")
+@click.argument("name")
+@click.argument("sources", nargs=-1, required=True)
+def crawl_add(name: str, sources: tuple[str, ...]) -> None:
+    """Register WARC or WET files (local, http(s), s3://), or a folder of source code or text, as the crawl NAME."""
+    from gristmill.crawl.sources import register
+
+    from gristmill.errors import RecipeError
+
+    recipes, lake, instance = _recipes(), _lake(), _instance()
+    takers = [recipe for recipe in recipes if recipe.takes(name)]
+    if not takers:
+        groups = {group: source.crawls for recipe in recipes for group, source in recipe.sources.groups.items()}
+        raise RecipeError(
+            f"no recipe takes a crawl named {name!r}",
+            where="sources.groups",
+            fix=f"The groups' patterns: {groups}. Choose a name that fits one, or add a pattern.",
+        )
+    shards = register(lake, takers[0], name, list(sources))
+    from jobs.shards import sync_shards
+
+    for recipe in takers:
+        sync_shards(instance, lake, recipe)
+    click.echo(
+        f"{name}: {len(shards)} shards registered or replaced. `gristmill plan` shows what they make stale; `gristmill rebuild` makes it."
+    )
+
+
+@crawl.command("list")
+def crawl_list() -> None:
+    """The registered crawls and their shards."""
+    from gristmill.crawl.sources import shards
+
+    counts: dict[str, int] = {}
+    for shard in shards(_lake()):
+        counts[shard.split("/")[0]] = counts.get(shard.split("/")[0], 0) + 1
+    for name, count in counts.items():
+        click.echo(f"{name}\t{count} shards")
+
+
+@crawl.command("site")
+@click.argument("urls", nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The WARC 1.1 file to write (.warc.gz).")
+@click.option("--max-pages", default=500, show_default=True)
+@click.option("--max-bytes", default=200_000_000, show_default=True, help="Of bodies, in all.")
+@click.option("--delay", default=1.0, show_default=True, help="Seconds between two requests to a host.")
+@click.option("--remote", is_flag=True, help="Allow hosts beyond this machine.")
+def crawl_site_command(urls: tuple[str, ...], out: Path, max_pages: int, max_bytes: int, delay: float, remote: bool) -> None:
+    """Crawl sites politely, breadth-first and bounded, into a WARC file."""
+    from gristmill.crawl.site import crawl_site
+
+    _log_to_terminal()
+    report = crawl_site(list(urls), out, max_pages=max_pages, max_bytes=max_bytes, delay_seconds=delay, allow_remote=remote)
+    click.echo(f"{report}\n{out}\nNext: gristmill crawl add NAME {out}")
+
+
+@main.command()
+@_namespace_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per stale or waiting partition.")
+def plan(namespace: str | None, as_json: bool) -> None:
+    """What is stale, why, and what waits for it."""
+    driver = _driver(_recipe(namespace))
+    result = driver.plan()
+    if as_json:
+        for row in result.rows():
+            click.echo(json.dumps(row))
+        return
+    if result.is_fresh:
+        click.echo("Everything is fresh.")
+    for name, reasons in result.reasons.items():
+        waiting = result.waiting[name]
+        if reasons or waiting:
+            why: dict[str, int] = {}
+            for partition in {**reasons, **waiting}:
+                text = "; ".join(reasons.get(partition, [])) or f"may change with {waiting[partition]}"
+                why[text] = why.get(text, 0) + 1
+            for text, count in why.items():
+                click.echo(f"{name:24} {count:6} {text}")
+    for name, moved in result.held_back.items():
+        click.echo(f'{name:24}   held {", ".join(moved)} moved; set its refresh to "always" to follow')
+
+
+@main.command()
+@_namespace_option
+@click.option("--until", multiple=True, help="Stop at this asset (and make what is upstream of it).")
+def rebuild(namespace: str | None, until: tuple[str, ...]) -> None:
+    """Make what the plan calls stale, in dependency order."""
+    _log_to_terminal()
+    outcome = _driver(_recipe(namespace)).drive(until)
+    _print_outcome(outcome)
+    sys.exit(0 if outcome.succeeded else 1)
+
+
+@main.command()
+@_namespace_option
+def funnel(namespace: str | None) -> None:
+    """Documents and words kept per stage, and why the others went."""
+    from gristmill.lineage.funnel import format_funnel
+
+    format_funnel(_workspace(_recipe(namespace)))
+
+
+@main.command()
+@_namespace_option
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Default: report.html in GRISTMILL_HOME.")
+def report(namespace: str | None, out: Path | None) -> None:
+    """Write the self-contained HTML report of what stands now."""
+    from gristmill.evaluation.report import write_report
+
+    from jobs import settings
+
+    recipe = _recipe(namespace)
+    path = out or settings.home() / (f"report-{recipe.namespace}.html" if recipe.namespace else "report.html")
+    write_report(_workspace(recipe), path)
+    click.echo(str(path))
+
+
+@main.command()
+@_namespace_option
+def performance(namespace: str | None) -> None:
+    """Each stage's rows per second, and the demo's wall time and peak memory, as Markdown."""
+    from jobs import settings
+    from jobs.performance import performance_markdown
+
+    click.echo(performance_markdown(_workspace(_recipe(namespace)), settings.home() / "run.json"))
+
+
+@main.command()
+def demo() -> None:
+    """Real sites, crawled and taken through the whole graph to an evaluated model."""
+    _log_to_terminal()
+    from jobs.demo import run_demo
+
+    sys.exit(run_demo())
+
+
+def _log_to_terminal() -> None:
+    import logging
+
+    class Plain(logging.Formatter):
+        """The message as it was said: inside a run Dagster puts job, run and step before it."""
+
+        def format(self, record: logging.LogRecord) -> str:
+            said = getattr(record, "dagster_meta", {}).get("orig_message", record.getMessage())
+            return f"{self.formatTime(record, '%H:%M:%S')}  {said}"
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(Plain())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("gristmill").setLevel(logging.INFO)
+    _quiet()
+
+
+def _quiet() -> None:
+    import warnings
+
+    import dagster as dg
+
+    warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+
+def _recipes() -> list[Recipe]:
+    from jobs import settings
+
+    return settings.recipes()
+
+
+def _recipe(namespace: str | None) -> Recipe:
+    from gristmill.errors import RecipeError
+
+    recipes = {recipe.namespace: recipe for recipe in _recipes()}
+    if namespace is None and len(recipes) == 1:
+        return next(iter(recipes.values()))
+    if namespace is None or namespace not in recipes:
+        raise RecipeError(
+            "which recipe?" if namespace is None else f"no recipe has the namespace {namespace!r}",
+            where="--namespace",
+            fix=f"Loaded: {', '.join(repr(name) for name in recipes)}.",
+        )
+    return recipes[namespace]
+
+
+def _lake() -> Any:
+    from jobs.definitions import lake_resource
+    from resources.lake import open_lake
+
+    return open_lake(lake_resource())
+
+
+def _workspace(recipe: Recipe) -> Any:
+    from gristmill.lake.workspace import Workspace
+
+    return Workspace(_lake(), recipe)
+
+
+def _instance() -> Any:
+    import dagster as dg
+
+    from jobs import settings
+
+    settings.dagster_home()
+    return dg.DagsterInstance.get()
+
+
+def _driver(recipe: Recipe) -> Driver:
+    _quiet()
+    from assets.graph import SOURCE_VERSIONS
+    from jobs.definitions import graph_definitions
+    from jobs.driver import Driver
+    from jobs.shards import sync_shards
+
+    instance, workspace = _instance(), _workspace(recipe)
+    sync_shards(instance, workspace.lake, recipe)
+    return Driver(graph_definitions([recipe]), instance, workspace, SOURCE_VERSIONS)
+
+
+def _print_outcome(outcome: Any) -> None:
+    for row in outcome.rows():
+        click.echo(f"{row['asset']:24} {row['made']:4} made {row['made before']:4} made before {row['seconds']:8.1f} s  {row['result']}")
+    for check in outcome.failed_checks:
+        click.secho(
+            f"check {check['asset']}.{check['check']} failed ({check['severity'].lower()}): {check['description']}",
+            fg="yellow" if check["severity"] == "WARN" else "red",
+        )
+    if not outcome.rows():
+        click.echo("Everything is fresh; nothing was made.")
+    for row in outcome.left.rows():
+        if row["state"] == "stale":
+            click.secho(f"still stale: {row['asset']}[{row['partition']}]: {'; '.join(row['reasons'])}", fg="red")
+
+
+if __name__ == "__main__":
+    main()

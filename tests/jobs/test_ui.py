@@ -1,0 +1,152 @@
+"""A real webserver and daemon, driven in headless Chromium: the graph, a partition, a materialisation's metadata."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import dagster as dg
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]
+PATIENCE = 180      # seconds that a start, or a page, may take on a busy machine
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(true, seconds: float = PATIENCE) -> bool:
+    """Asks until the answer is true."""
+    pause = threading.Event()
+    for _ in range(int(seconds / 0.5)):
+        if true():
+            return True
+        pause.wait(0.5)
+    return False
+
+
+@pytest.fixture(scope="module")
+def ui(built):
+    """`dagster dev` over the built graph: webserver, code server and daemon."""
+    mill, _, _ = built
+    port = free_port()
+    (Path(mill.env["DAGSTER_HOME"]) / "dagster.yaml").write_text((ROOT / "infra" / "dagster.yaml").read_text())
+    log = (mill.folder / "dagster-dev.log").open("w")
+    process = subprocess.Popen(
+        [str(Path(sys.executable).parent / "dagster"), "dev", "--workspace", "workspace.yaml", "--host", "127.0.0.1", "--port", str(port)],
+        cwd=ROOT, env=os.environ | mill.env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+    )
+    url = f"http://127.0.0.1:{port}"
+
+    def is_loaded() -> bool:
+        try:
+            answer = httpx.post(f"{url}/graphql", json={"query": "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"}, timeout=10)
+            return "LOADED" in answer.text
+        except httpx.HTTPError:
+            return False
+
+    try:
+        assert wait_until(is_loaded), Path(log.name).read_text()[-3000:]
+        yield mill, url
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+
+
+def runs(url: str) -> list[dict]:
+    query = "{ runsOrError(limit: 50) { ... on Runs { results { runId jobName status tags { key value } } } } }"
+    return httpx.post(f"{url}/graphql", json={"query": query}, timeout=30).json()["data"]["runsOrError"]["results"]
+
+
+def reload(url: str) -> None:
+    mutation = 'mutation { reloadRepositoryLocation(repositoryLocationName: "gristmill") { __typename } }'
+    answer = httpx.post(f"{url}/graphql", json={"query": mutation}, timeout=PATIENCE)
+    assert "WorkspaceLocationEntry" in answer.text, answer.text
+
+
+@pytest.fixture(scope="module")
+def page(ui):
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is missing: install Debian's package chromium (make test does so where it may)")
+        pytest.skip("Chromium is not installed, and this machine's packages may not be installed by the tests")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        page.set_default_timeout(PATIENCE * 1000)
+        yield page
+        browser.close()
+
+
+def dismiss_greeting(page) -> None:
+    skip = page.get_by_role("button", name="Skip")
+    if skip.count():
+        skip.first.click()
+
+
+def test_the_graph_a_partition_and_a_materialisation_can_be_seen(ui, page):
+    mill, url = ui
+    shard = mill.driver(mill.recipe()).workspace.partitions("documents")[0]
+    page.goto(f"{url}/asset-groups")
+    page.wait_for_load_state("networkidle")
+    dismiss_greeting(page)
+    page.get_by_text("filtered_shards", exact=True).first.wait_for()
+    page.get_by_text("lineage_audit", exact=True).first.wait_for()
+    page.screenshot(path=str(mill.folder / "graph.png"))
+
+    page.goto(f"{url}/assets/documents?view=partitions&partition={shard}")
+    dismiss_greeting(page)
+    page.get_by_text(shard, exact=True).first.wait_for()
+    page.get_by_text("dagster/partition_row_count").first.wait_for()
+    page.screenshot(path=str(mill.folder / "partition.png"))
+
+    page.goto(f"{url}/assets/checkpoints?view=events")
+    dismiss_greeting(page)
+    page.get_by_text(re.compile("data version", re.I)).first.wait_for()
+    page.screenshot(path=str(mill.folder / "materialization.png"))
+
+
+def test_a_launched_job_runs_through_the_daemon(ui):
+    mill, url = ui
+    command = [str(Path(sys.executable).parent / "dagster"), "job", "launch", "-w", "workspace.yaml", "-j", "everything"]
+    launched = subprocess.run(command, cwd=ROOT, env=os.environ | mill.env, capture_output=True, text=True)
+    assert launched.returncode == 0, launched.stderr
+
+    def is_over() -> bool:
+        return any(run["jobName"] == "everything" and run["status"] in ("SUCCESS", "FAILURE") for run in runs(url))
+
+    assert wait_until(is_over)
+    assert [run["status"] for run in runs(url) if run["jobName"] == "everything"] == ["SUCCESS"]
+
+
+def test_the_daemon_alone_rebuilds_what_an_edited_threshold_touches_and_nothing_else(ui):
+    mill, url = ui
+    before = len(mill.instance.get_runs())
+    shards = mill.driver(mill.recipe()).workspace.partitions("filtered_shards")
+    recipe = mill.folder / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace('"gopher.word_count_min"', '"gopher.word_count_max" = 98000\n"gopher.word_count_min"'))
+    from gristmill.recipe import load_recipe
+
+    edited = load_recipe(recipe)
+    reload(url)
+    assert wait_until(lambda: mill.driver(edited).plan().is_fresh)
+    made = [run for run in mill.instance.get_runs()[: len(mill.instance.get_runs()) - before] if run.asset_selection]
+    assert {key.to_user_string() for run in made for key in run.asset_selection} == {"filtered_shards"}
+    events = mill.instance.fetch_materializations(dg.AssetKey("filtered_shards"), limit=len(shards)).records
+    assert {record.partition_key for record in events} == set(shards)
+    assert {record.run_id for record in events} <= {run.run_id for run in made}
+    mill.recipe()

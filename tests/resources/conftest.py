@@ -1,0 +1,24 @@
+"""An S3 server of the tests' own (moto, on loopback)."""
+
+import socket
+
+import boto3
+import pytest
+from dagster_aws.s3 import S3Resource
+from moto.server import ThreadedMotoServer
+
+KEY, SECRET, BUCKET = "test-key", "test-secret", "mill"
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """An S3Resource that reaches an empty bucket `mill`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port)
+    server.start()
+    endpoint = f"http://127.0.0.1:{port}"
+    boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id=KEY, aws_secret_access_key=SECRET).create_bucket(Bucket=BUCKET)
+    yield S3Resource(endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id=KEY, aws_secret_access_key=SECRET)
+    server.stop()

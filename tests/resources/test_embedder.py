@@ -1,0 +1,75 @@
+"""The embedded MiniLM: vectors that depend on nothing but the text."""
+
+import socket
+
+import numpy as np
+import pytest
+
+from gristmill.dedup.vectors import DECIMALS
+from gristmill.errors import RecipeError
+from gristmill.recipe import Embedder as Section
+from resources.embedder import PASSAGES, EmbedderResource, passages
+
+SETTINGS = Section(max_tokens=32, batch=4)
+TEXTS = [
+    "The cat sat on the mat and purred.",
+    "A kitten was purring on a rug.",
+    "Interest rates rose by a quarter of a point.",
+    "",
+    "word",
+    "un texte en français",
+    " ".join(f"sentence number {i} about databases." for i in range(40)),
+]
+
+
+@pytest.fixture(scope="module")
+def embedder():
+    with pytest.MonkeyPatch.context() as patch:  # the embedded default needs no network
+        patch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the embedder reached for the network"))
+        return EmbedderResource().open(SETTINGS)
+
+
+def test_unit_vectors_of_the_promised_shape(embedder) -> None:
+    found = embedder.encode(TEXTS)
+    assert found.shape == (len(TEXTS), embedder.dimension) == (len(TEXTS), 384) and found.dtype == np.float32
+    assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-3)
+    assert np.array_equal(found, found.round(DECIMALS)) and not np.signbit(found[found == 0]).any()
+    assert embedder.encode([]).shape == (0, 384)
+
+
+def test_meaning_shows(embedder) -> None:
+    cats, kittens, rates = embedder.encode(TEXTS[:3])
+    assert cats @ kittens > 0.5 > cats @ rates
+
+
+def test_company_order_and_batch_do_not_matter(embedder) -> None:
+    whole = embedder.encode(TEXTS)
+    assert np.array_equal(embedder.encode(TEXTS[::-1]), whole[::-1])
+    assert np.array_equal(np.vstack([embedder.encode([text]) for text in TEXTS]), whole)
+    assert np.array_equal(EmbedderResource().open(SETTINGS.model_copy(update={"batch": 7})).encode(TEXTS), whole)
+
+
+def test_a_long_text_is_read_all_over(embedder) -> None:
+    """Two long texts with the same start and different bodies are not the same."""
+    start = "This notice stands on every page of the manual. " * 4
+    one, other = (
+        start + "Baking bread needs flour, water and patience. " * 40,
+        start + "The court ruled on the appeal of the tax case. " * 40,
+    )
+    a, b = embedder.encode([one, other])
+    assert a @ b < 0.9
+    assert "".join(passages(one)) == one and len(passages(one)) == PASSAGES and len({len(p) for p in passages(one)}) <= 2
+
+
+def test_the_name_tells_what_a_vector_depends_on(embedder) -> None:
+    longer = EmbedderResource().open(SETTINGS.model_copy(update={"max_tokens": 64}))
+    rebatched = EmbedderResource().open(SETTINGS.model_copy(update={"batch": 7}))
+    assert embedder.name == rebatched.name != longer.name
+    assert embedder.name.startswith("all-MiniLM-L6-v2-")
+
+
+def test_what_cannot_be_loaded_is_said(tmp_path) -> None:
+    with pytest.raises(RecipeError, match=r"embedder\.model"):
+        EmbedderResource().open(SETTINGS.model_copy(update={"model": str(tmp_path)}))
+    with pytest.raises(RecipeError, match="more than the 256"):
+        EmbedderResource().open(SETTINGS.model_copy(update={"max_tokens": 512}))
