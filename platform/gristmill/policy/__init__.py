@@ -1,0 +1,1 @@
+"""Verdicts: rules, policies and what-if questions over stored signals."""

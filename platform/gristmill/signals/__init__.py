@@ -1,0 +1,1 @@
+"""Signal columns: numbers about a text, computed once per algorithm version."""

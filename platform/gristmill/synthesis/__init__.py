@@ -1,0 +1,1 @@
+"""Synthetic documents: a teacher writes stories, programs write exercises, and programs verify both."""

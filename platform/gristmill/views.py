@@ -1,0 +1,74 @@
+"""The views of a document's text: what each stage sees, computed when read and never stored.
+
+- extracted: `documents.text`, never changed; seen by `edits`.
+- clean: extracted with the line rules applied; seen by signals, dedup, embeddings and scores.
+- final: clean with personal data masked; seen by tokenizer, corpus and evaluation.
+
+An edit is a row (`doc_id`, start, end, replacement, rule): characters [start, end) of the view before the one
+that the rule belongs to are replaced. `text_hash` is the blake2b-128 of the UTF-8 text, in hex, of the view itself.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from gristmill.errors import ContractError
+from gristmill.lake.hashing import text_hash
+
+VERSION = "1"
+
+VIEW_OF_RULE: dict[str, str] = {"pii.email": "final", "pii.ip": "final"}
+"""Which view an edit rule makes. A rule of `clean` has offsets in the extracted text, one of `final` in the clean text."""
+
+COLUMNS = ["doc_id", "text", "text_hash"]
+
+
+def clean(documents: pl.DataFrame, edits: pl.DataFrame) -> pl.DataFrame:
+    """doc_id, text, text_hash of the clean view, in the documents' order."""
+    return _edited(documents.select(COLUMNS), of_view(edits, "clean"))
+
+
+def final(documents: pl.DataFrame, edits: pl.DataFrame) -> pl.DataFrame:
+    """doc_id, text, text_hash of the final view, in the documents' order."""
+    return _edited(clean(documents, edits), of_view(edits, "final"))
+
+
+def of_view(edits: pl.DataFrame, view: str) -> pl.DataFrame:
+    """The edits that make `view` (`clean` or `final`); ContractError for a rule that no view knows."""
+    unknown = set(edits["rule"].unique()) - set(VIEW_OF_RULE)
+    if unknown:
+        raise ContractError(
+            f"no view knows the rule {sorted(unknown)[0]!r}", where="table edits",
+            fix=f"Known rules: {', '.join(VIEW_OF_RULE)}. Another version of gristmill made these edits; materialise `edits` anew.",
+        )
+    return edits.filter(pl.col("rule").is_in([rule for rule, of in VIEW_OF_RULE.items() if of == view]))
+
+
+def _edited(texts: pl.DataFrame, edits: pl.DataFrame) -> pl.DataFrame:
+    """`texts` with the edits applied; documents without an edit keep text and hash as they are."""
+    spans = edits.sort("doc_id", "start", "rule").group_by("doc_id", maintain_order=True).agg("start", "end", "replacement", "rule")
+    touched = spans.join(texts.select("doc_id", "text"), on="doc_id", how="inner")
+    if touched.is_empty():
+        return texts
+    changed = [
+        _replaced(doc_id, text, list(zip(starts, ends, replacements, rules, strict=True)))
+        for doc_id, starts, ends, replacements, rules, text in touched.iter_rows()
+    ]
+    new = pl.DataFrame({"doc_id": touched["doc_id"], "_text": changed, "_hash": [text_hash(text) for text in changed]})
+    return texts.join(new, on="doc_id", how="left", maintain_order="left").select(
+        "doc_id", pl.coalesce("_text", "text").alias("text"), pl.coalesce("_hash", "text_hash").alias("text_hash")
+    )
+
+
+def _replaced(doc_id: str, text: str, spans: list[tuple[int, int, str, str]]) -> str:
+    """`text` with each span [start, end) replaced; the spans are sorted and must neither overlap nor leave the text."""
+    pieces, at = [], 0
+    for start, end, replacement, rule in spans:
+        if not at <= start <= end <= len(text):
+            raise ContractError(
+                f"the edit {rule} [{start}, {end}) of document {doc_id} overlaps another one or leaves the text of {len(text)} characters",
+                where="table edits", fix="Edits and documents of different versions were read together; materialise `edits` anew.",
+            )
+        pieces += [text[at:start], replacement]
+        at = end
+    return "".join([*pieces, text[at:]])

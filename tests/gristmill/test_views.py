@@ -1,0 +1,70 @@
+"""Views: which edits each stage sees."""
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gristmill import views
+from gristmill.errors import ContractError
+from gristmill.lake.contracts import CONTRACTS
+from gristmill.lake.hashing import text_hash
+
+NO_EDITS = CONTRACTS["edits"].empty()
+
+
+def documents(**texts: str) -> pl.DataFrame:
+    rows = [(doc_id, text, text_hash(text), 1) for doc_id, text in texts.items()]
+    return pl.DataFrame(rows, schema=["doc_id", "text", "text_hash", "more"], orient="row")
+
+
+def edits(*rows: tuple[str, int, int, str, str]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=CONTRACTS["edits"].schema, orient="row")
+
+
+def test_without_edits_text_and_hash_pass_as_they_are() -> None:
+    given = documents(b="two", a="one")
+    assert views.final(given, NO_EDITS).equals(given.select(views.COLUMNS))
+    assert views.clean(given.head(0), NO_EDITS).height == 0
+
+
+def test_masks_belong_to_the_final_view_alone() -> None:
+    given = documents(b="é write to x@y.zz or z@y.zz", a="one")
+    masked = edits(("b", 21, 27, "M", "pii.email"), ("b", 11, 17, "LONGER", "pii.email"))
+    assert views.clean(given, masked).equals(given.select(views.COLUMNS))
+    final = views.final(given, masked)
+    assert final["doc_id"].to_list() == ["b", "a"]
+    assert final["text"][0] == "é write to LONGER or M"
+    assert final["text_hash"].to_list() == [text_hash("é write to LONGER or M"), text_hash("one")]
+
+
+def test_edits_of_documents_that_are_not_there_change_nothing() -> None:
+    given = documents(a="one")
+    assert views.final(given, edits(("z", 0, 1, "", "pii.ip"))).equals(given.select(views.COLUMNS))
+
+
+@pytest.mark.parametrize("rows", [
+    [("a", 0, 4, "", "pii.ip")],
+    [("a", 0, 2, "", "pii.ip"), ("a", 1, 3, "", "pii.email")],
+    [("a", 2, 1, "", "pii.ip")],
+])  # fmt: skip
+def test_spans_that_cannot_be_applied_are_refused(rows: list[tuple[str, int, int, str, str]]) -> None:
+    with pytest.raises(ContractError, match="overlaps another one or leaves the text"):
+        views.final(documents(a="one"), edits(*rows))
+
+
+def test_a_rule_that_no_view_knows_is_refused() -> None:
+    with pytest.raises(ContractError, match="lines\\.boilerplate"):
+        views.clean(documents(a="one"), edits(("a", 0, 1, "", "lines.boilerplate")))
+
+
+@settings(deadline=None)
+@given(st.text(max_size=30), st.lists(st.integers(0, 30), max_size=8), st.text(max_size=3))
+def test_applying_spans_is_what_slicing_says(text: str, cuts: list[int], replacement: str) -> None:
+    bounds = sorted({min(cut, len(text)) for cut in cuts})
+    spans = list(zip(bounds[::2], bounds[1::2], strict=False))
+    expected = text
+    for start, end in reversed(spans):
+        expected = expected[:start] + replacement + expected[end:]
+    rows = [("a", start, end, replacement, "pii.ip") for start, end in spans]
+    assert views.final(documents(a=text), edits(*reversed(rows)))["text"][0] == expected
