@@ -1,0 +1,311 @@
+"""What each section of the report shows, read from the lake. A function returns None where its assets have not been made.
+
+Text is quoted in its final view (personal data masked) and in short excerpts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from gristmill.evaluation import plots
+from gristmill.evaluation.excerpts import EXCERPT, excerpt, excerpts
+from gristmill.lake.workspace import Workspace
+from gristmill.lineage import funnel
+from gristmill.policy.rules import Rule
+from gristmill.signals.registry import SIGNALS
+
+NEAREST = 3  # documents on each side of a threshold
+CLUSTERS = 8
+MEMBERS = 5  # of a cluster that are listed
+TOPICS = 24
+EXAMPLES = 6  # synthetic documents of a set
+
+Section = dict[str, Any]
+
+
+def build(workspace: Workspace) -> Section:
+    """What the report is about: fingerprints of the recipe's sections and the partitions that stand."""
+    recipe, outputs = workspace.recipe, workspace.outputs()
+    assets: dict[str, Section] = {}
+    for output in outputs:
+        row = assets.setdefault(
+            output.asset, {"asset": output.asset, "partitions": 0, "rows": 0, "code": output.code_version, "versions": []}
+        )
+        row["partitions"] += 1
+        row["rows"] += sum(stored.rows for stored in output.tables.values())
+        row["versions"].append(output.data_version)
+    for row in assets.values():
+        versions = row.pop("versions")
+        row["data"] = versions[0][:12] if len(versions) == 1 else f"{len(set(versions))} distinct"
+    return {
+        "namespace": workspace.namespace,
+        "policy": f"{recipe.policy.name} {recipe.policy.version}",
+        "fingerprint": recipe.fingerprint(*type(recipe).model_fields),
+        "fingerprints": [(name, recipe.fingerprint(name)) for name in type(recipe).model_fields if name != "namespace"],
+        "assets": sorted(assets.values(), key=lambda row: row["asset"]),
+    }
+
+
+def flow(workspace: Workspace) -> Section | None:
+    """The funnel as figure and table."""
+    rows = funnel.funnel(workspace)
+    if rows.is_empty():
+        return None
+    summed, before = funnel.totals(rows), dict[str, int]()
+    stages = summed["stage"].to_list()
+    counts = {(stage, source): n for stage, source, n in rows.select("stage", "source", "documents").iter_rows()}
+    sources = rows["source"].unique(maintain_order=True).to_list()
+    table = []
+    for row in funnel.with_totals(rows):
+        earlier = before.get(row["source"])
+        table.append(
+            {
+                **row,
+                "total": row["source"] == "all",
+                "share": row["documents"] / earlier if earlier else None,
+                "reasons": [f"{each['rule']} {each['documents']:,}" for each in row["dropped_by"]],
+            }
+        )
+        before[row["source"]] = row["documents"]
+    figure = plots.funnel(stages, {source: [counts.get((stage, source), 0) for stage in stages] for source in sources})
+    return {
+        "figure": figure,
+        "rows": table,
+        "documents": dict(zip(stages, summed["documents"], strict=True)),
+        "tokens": dict(zip(stages, summed["tokens"], strict=True)),
+    }
+
+
+def rules(workspace: Workspace) -> Section | None:
+    """Every rule's signal with its threshold, and the documents nearest to it on both sides."""
+    shards = [shard for shard in workspace.partitions("filtered_shards") if workspace.has("signals", shard)]
+    if not shards:
+        return None
+    signals = pl.concat([_signals(workspace, shard) for shard in shards], how="diagonal")
+    in_force = workspace.recipe.policy.resolved()
+    first = pl.concat([workspace.read("filtered_shards", shard, "verdicts", ["doc_id", "first_rule", "fired"]) for shard in shards])
+    dropped = dict(first.drop_nulls("first_rule").group_by("first_rule").len().iter_rows())
+    fired = dict(first.select(pl.col("fired").explode(empty_as_null=True)).drop_nulls().group_by("fired").len().iter_rows())
+    near = {rule.name: nearest(signals, rule) for rule in in_force if rule.signal in signals.columns}
+    texts = excerpts(workspace, [row for frame in near.values() for row in frame.iter_rows(named=True)])
+    figures = []
+    for signal in dict.fromkeys(rule.signal for rule in in_force if rule.signal in signals.columns):
+        of_signal = [rule for rule in in_force if rule.signal == signal]
+        values = signals[signal].drop_nulls().to_numpy()
+        figures.append(
+            {
+                "signal": signal,
+                "meaning": SIGNALS.get(signal, ""),
+                "figure": plots.histogram(values, [(rule.drop_when, rule.threshold) for rule in of_signal], signal),
+                "rules": [
+                    {
+                        "name": rule.name,
+                        "says": f"drop when {rule.drop_when} {rule.threshold:,g}",
+                        "source": rule.source,
+                        "dropped": dropped.get(rule.name, 0),
+                        "fired": fired.get(rule.name, 0),
+                        "except": ", ".join(rule.except_sources),
+                        "near": [{**row, **texts.get(row["doc_id"], {})} for row in near[rule.name].iter_rows(named=True)],
+                    }
+                    for rule in of_signal
+                ],
+            }
+        )
+    return {"signals": figures, "documents": signals.height}
+
+
+def nearest(signals: pl.DataFrame, rule: Rule, count: int = NEAREST) -> pl.DataFrame:
+    """The documents whose value lies closest to a rule's threshold, `count` on each side: (doc_id, shard, value, dropped)."""
+    judged = (
+        signals.filter(~pl.col("source").is_in(rule.except_sources))
+        .select("doc_id", "shard", value=pl.col(rule.signal))
+        .drop_nulls("value")
+    )
+    value, threshold = pl.col("value"), rule.threshold
+    drops = {"<": value < threshold, "<=": value <= threshold, ">": value > threshold, ">=": value >= threshold}[rule.drop_when]
+    ranked = (
+        judged.with_columns(dropped=drops).unique("doc_id", keep="first", maintain_order=True).sort((value - threshold).abs(), "doc_id")
+    )
+    return pl.concat([ranked.filter("dropped").head(count), ranked.filter(~pl.col("dropped")).head(count)])
+
+
+def duplicates(workspace: Workspace) -> Section | None:
+    """How many documents each kind of duplicate cost, and the largest clusters with their survivors."""
+    if not workspace.has("duplicate_clusters"):
+        return None
+    clusters = workspace.read("duplicate_clusters", table="clusters")
+    is_survivor = (pl.col("doc_id") == pl.col("survivor")) & (pl.col("shard") == pl.col("survivor_shard"))
+    gone = clusters.filter(~is_survivor)
+    sizes = clusters.group_by("cluster").agg(size=pl.len(), survivor=pl.col("survivor").first(), shard=pl.col("survivor_shard").first())
+    largest = sizes.filter(pl.col("size") > 1).sort(["size", "cluster"], descending=[True, False]).head(CLUSTERS)
+    members = clusters.join(largest.select("cluster"), on="cluster", how="semi").sort("similarity", "doc_id", descending=[True, False])
+    listed = {cluster: members.filter(~is_survivor & (pl.col("cluster") == cluster)).to_dicts() for cluster in largest["cluster"]}
+    wanted = [{"doc_id": row["survivor"], "shard": row["shard"]} for row in largest.iter_rows(named=True)]
+    texts = excerpts(workspace, [*wanted, *(row for rows in listed.values() for row in rows[:MEMBERS])])
+    return {
+        "kinds": gone.group_by("kind").agg(documents=pl.len()).sort("documents", "kind", descending=[True, False]).to_dicts(),
+        "clusters": [
+            {
+                **row,
+                **texts.get(row["survivor"], {}),
+                "more": max(0, len(listed[row["cluster"]]) - MEMBERS),
+                "members": [{**member, **texts.get(member["doc_id"], {})} for member in listed[row["cluster"]][:MEMBERS]],
+            }
+            for row in largest.iter_rows(named=True)
+        ],
+    }
+
+
+def quality(workspace: Workspace) -> Section | None:
+    """Scores of the survivors, the score under which documents are dropped, topics, and examples from both ends."""
+    shards = workspace.partitions("quality_scores")
+    if not shards:
+        return None
+    scores = pl.concat([workspace.read("quality_scores", shard, "scores").with_columns(shard=pl.lit(shard)) for shard in shards])
+    if scores.is_empty():
+        return None
+    cuts = [
+        workspace.scan("curated_shards", shard, "verdicts")
+        .filter(pl.col("first_rule").str.starts_with("quality"))
+        .select("threshold")
+        .collect()
+        for shard in workspace.partitions("curated_shards")
+    ]
+    thresholds = pl.concat(cuts)["threshold"].drop_nulls().unique().sort().to_list() if cuts else []
+    topics = scores.group_by("topic").len().sort(["len", "topic"], descending=[True, False]).head(TOPICS)
+    ranked = scores.sort("quality", "doc_id")
+    ends = [*ranked.tail(NEAREST).reverse().iter_rows(named=True), *ranked.head(NEAREST).iter_rows(named=True)]
+    texts = excerpts(workspace, ends)
+    return {
+        "histogram": plots.histogram(scores["quality"].to_numpy(), [("<", value) for value in thresholds[:1]], "quality score"),
+        "topics": plots.bars(topics["topic"].to_list(), topics["len"].to_list(), "Documents by topic"),
+        "documents": scores.height,
+        "thresholds": thresholds,
+        "examples": [{**row, **texts.get(row["doc_id"], {})} for row in ends],
+    }
+
+
+def synthetic(workspace: Workspace) -> Section | None:
+    """Each synthetic set: how many were verified, and a few of its documents."""
+    sets = []
+    for name in workspace.partitions("synthetic_sets"):
+        frame = workspace.read("synthetic_sets", name, "synthetic").sort("doc_id")
+        shown = frame.filter("verified").head(EXAMPLES)
+        sets.append(
+            {
+                "set": name,
+                "documents": frame.height,
+                "verified": int(frame["verified"].sum()),
+                "examples": [
+                    {
+                        **row,
+                        "title": excerpt(row["text"], 90),
+                        "text": row["text"][: 2 * EXCERPT] + ("…" if len(row["text"]) > 2 * EXCERPT else ""),
+                    }
+                    for row in shown.select("text", "plan", "teacher", "verification").iter_rows(named=True)
+                ],
+            }
+        )
+    return {"sets": sets} if sets else None
+
+
+def training(workspace: Workspace) -> Section | None:
+    """Each model's loss curve."""
+    models = []
+    for name in workspace.partitions("checkpoints"):
+        log = workspace.read("checkpoints", name, "training_log").sort("step")
+        if log.is_empty():
+            continue
+        found = workspace.metadata("checkpoints", name)
+        unigram = found.get("unigram loss")
+        models.append(
+            {
+                "model": name,
+                "steps": log.height,
+                "tokens": int(log["tokens"][-1]),
+                "parameters": found.get("parameters"),
+                "loss": float(log["loss"][-1]),
+                "threads": workspace.recipe.training.threads,
+                "figure": plots.loss(
+                    log["tokens"].to_numpy(),
+                    log["loss"].to_numpy(),
+                    log["learning_rate"].to_numpy(),
+                    log["phase"].to_list(),
+                    float(unigram) if isinstance(unigram, int | float) else None,
+                ),
+            }
+        )
+    return {"models": models} if models else None
+
+
+def evaluation(workspace: Workspace) -> Section | None:
+    """Bits per byte by variant and domain, and what each variant writes after the fixed prompts."""
+    keys = workspace.partitions("eval_reports")
+    if not keys:
+        return None
+    scores = pl.concat([workspace.read("eval_reports", key, "eval_scores") for key in keys])
+    samples = pl.concat([workspace.read("eval_reports", key, "samples") for key in keys])
+    domains = funnel.eval_table(workspace).columns[2:]
+    models = []
+    for model in scores["model"].unique().sort():
+        of_model = scores.filter(pl.col("model") == model)
+        schemes = sorted(set(of_model["scheme"]), key=lambda scheme: funnel.SCHEMES.index(scheme) if scheme in funnel.SCHEMES else 99)
+        cells = {(row["scheme"], row["metric"], row["domain"]): row for row in of_model.iter_rows(named=True)}
+        variants = {scheme: [cells.get((scheme, "bits_per_byte", domain)) for domain in domains] for scheme in schemes}
+        baselines = {
+            label: [cells.get(("float", metric, domain)) for domain in domains]
+            for metric, label in (("unigram", "unigram"), ("uniform_tokens", "uniform tokens"))
+        }
+        drawn = {
+            scheme: [None if row is None else (row["value"], row["low"], row["high"]) for row in rows] for scheme, rows in variants.items()
+        }
+        ticks = {label: [None if row is None else row["value"] for row in rows] for label, rows in baselines.items()}
+        models.append(
+            {
+                "model": model,
+                "domains": domains,
+                "figure": plots.bits_per_byte(domains, drawn, ticks),
+                "rows": [
+                    *(
+                        {"name": scheme, "cells": rows, "increase": cells.get((scheme, "relative_increase", "all"))}
+                        for scheme, rows in variants.items()
+                    ),
+                    *({"name": label, "cells": rows, "increase": None, "baseline": True} for label, rows in baselines.items()),
+                ],
+                "counts": [cells.get((schemes[0], "bits_per_byte", domain)) for domain in domains],
+                "samples": [
+                    {
+                        "prompt": prompt,
+                        "texts": [
+                            row
+                            for scheme in schemes
+                            for row in samples.filter(
+                                (pl.col("model") == model) & (pl.col("scheme") == scheme) & (pl.col("prompt") == prompt)
+                            ).iter_rows(named=True)
+                        ],
+                    }
+                    for prompt in workspace.recipe.evaluation.prompts
+                ],
+            }
+        )
+    return {"models": models}
+
+
+def audit(workspace: Workspace) -> Section | None:
+    """What the last audit claimed and found."""
+    if not workspace.has("lineage_audit"):
+        return None
+    claims = workspace.read("lineage_audit")
+    by_claim = claims.group_by("claim").agg(subjects=pl.len(), failed=(~pl.col("passed")).sum()).sort("claim")
+    return {"claims": by_claim.to_dicts(), "failures": claims.filter(~pl.col("passed")).head(10).to_dicts()}
+
+
+def _signals(workspace: Workspace, shard: str) -> pl.DataFrame:
+    """doc_id, shard, source and every signal column of a shard."""
+    tables = [name for name in workspace.output("signals", shard).tables if name.split(".")[0] == "signals"]
+    frame = workspace.read("signals", shard, tables[0])
+    for name in tables[1:]:
+        frame = frame.join(workspace.read("signals", shard, name), on="doc_id", how="left")
+    return frame.with_columns(shard=pl.lit(shard), source=pl.lit(workspace.recipe.source_of(shard)))

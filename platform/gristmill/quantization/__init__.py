@@ -1,0 +1,1 @@
+"""Variants of a checkpoint whose weights are stored in few bits."""
