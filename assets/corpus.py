@@ -43,6 +43,7 @@ def make_mixed_corpus(workspace: Workspace, partition: Partition) -> Made:
     tokens = packing.whole_sequences(phase.tokens, recipe.corpus.sequence_length)
     pieces = mixture.choose(candidates, partition, phase, tokens, recipe.corpus.seed, streams.count)
     sequences, rows = packing.pack(pieces, partition, streams, recipe.corpus.sequence_length, reader.vocab_size)
+    rows = rows.with_columns(origin=pl.when(FROM_A_SET).then("origin").otherwise(pl.lit("crawl")))
     path = workspace.scratch("mixed_corpus", partition) / "tokens.npy"
     packing.save(sequences, path)
     return Made({"provenance": rows}, {"tokens": path}, metadata={

@@ -8,6 +8,7 @@ from assets.materialize import made_asset
 from gristmill.crawl.archive import VERSION as ARCHIVE_VERSION
 from gristmill.crawl.documents import VERSION as DOCUMENTS_VERSION
 from gristmill.crawl.documents import extract_documents
+from gristmill.crawl.folders import VERSION as FOLDERS_VERSION
 from gristmill.crawl.responses import VERSION as RESPONSES_VERSION
 from gristmill.crawl.sources import source_digest
 from gristmill.crawl.urls import VERSION as URLS_VERSION
@@ -106,7 +107,7 @@ def text_found(workspace: Workspace) -> Check:
 
 
 def crawl_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    reading = f"{WARC_VERSION}.{ARCHIVE_VERSION}.{RESPONSES_VERSION}.{URLS_VERSION}"
+    reading = f"{WARC_VERSION}.{ARCHIVE_VERSION}.{RESPONSES_VERSION}.{URLS_VERSION}.{FOLDERS_VERSION}"
     return [
         made_asset(
             recipe,
@@ -116,7 +117,8 @@ def crawl_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.Ass
             version=reading,
             sections=["extraction.max_bytes"],
             partitions=shards,
-            description="The records of a shard: URL, file, offset, length, payload digest, date, status. What is no readable page is in quarantine.",
+            description="The records of a shard: URL, file, offset, length, payload digest, date, status. "
+            "What is no readable page is in quarantine.",
             kinds={"python", "parquet"},
             pool="cpu",
             checks={"records_found": records_found},
@@ -132,7 +134,8 @@ def crawl_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.Ass
             sections=["extraction"],
             deps=["raw_crawl"],
             partitions=shards,
-            description="The main text and language of every page, once per document; pages without text, or that cannot be extracted, are in quarantine.",
+            description="The main text and language of every page, once per document. "
+            "Pages without text, or that cannot be extracted, are in quarantine.",
             kinds={"python", "parquet"},
             pool="cpu",
             checks={"text_found": text_found},

@@ -15,6 +15,7 @@ from gristmill.recipe import Recipe
 
 VECTORS_A_COMMIT = 512  # what a killed run has to embed again at most
 MAX_FUZZY_LOSS = 0.5  # of a source's distinct texts, to near and semantic copies; more means that a threshold is wrong
+MAX_UNSIGNED = 0.5  # of the documents; a crawl of texts this short has no near-duplicates to find
 MAX_SPLIT_DEVIATION = 5.0  # standard deviations of a split's size from its share
 
 
@@ -44,6 +45,7 @@ def make_document_embeddings(workspace: Workspace, partition: Partition, embedde
         embeddings = vectors.embed(texts, port, table, VECTORS_A_COMMIT, progress.advance)
     return Made(
         {"embeddings": embeddings},
+        needs=(table.where.removeprefix(f"{workspace.lake.root}/") + ".lance",),
         metadata={
             "documents": embeddings.height,
             "texts embedded now": new,
@@ -96,6 +98,31 @@ def make_deduplicated_shards(workspace: Workspace, partition: Partition) -> Made
             **{f"in {side}": int((sides["split"] == side).sum()) for side in ("train", "validation", "test")},
         },
     )
+
+
+def every_document_signed(workspace: Workspace) -> Check:
+    """Every document has a signature, and not more than MAX_UNSIGNED of them are too short for one shingle."""
+    shards = workspace.partitions("minhash_signatures")
+    signed = pl.concat([workspace.read("minhash_signatures", shard, columns=["doc_id", "n_shingles"]) for shard in shards])
+    documents = pl.concat([workspace.read("documents", shard, "documents", ["doc_id"]) for shard in shards])
+    unsigned = documents.join(signed, on="doc_id", how="anti").height
+    short = signed.filter(pl.col("n_shingles") == 0).height
+    passed = unsigned == 0 and short <= MAX_UNSIGNED * max(signed.height, 1)
+    return Check(passed, {"documents": documents.height, "unsigned": unsigned, "too short": short, "bound": MAX_UNSIGNED}, "every document is signed")
+
+
+def every_kept_document_embedded(workspace: Workspace) -> Check:
+    """Every kept document has an embedding whose vector lies in the table."""
+    lacking, kept = 0, 0
+    for shard in workspace.partitions("document_embeddings"):
+        wanted = workspace.scan("filtered_shards", shard, "verdicts").filter("kept").select("doc_id").collect()
+        embeddings = workspace.read("document_embeddings", shard)
+        lacking += wanted.join(embeddings, on="doc_id", how="anti").height
+        kept += wanted.height
+        if embeddings.height:
+            table = vectors.VectorTable.open(workspace.lake, embeddings["model"][0])
+            lacking += len(table.missing(embeddings["text_hash"].to_list()))
+    return Check(lacking == 0, {"kept documents": kept, "without a vector": lacking}, "every kept document has its vector")
 
 
 def one_survivor(workspace: Workspace) -> Check:
@@ -258,6 +285,7 @@ def dedup_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.Ass
             pool="cpu",
             parallel=True,
             description="Band keys and shingle hashes of every document's clean text; near-duplicates share a band key.",
+            checks={"every_document_signed": every_document_signed},
         ),
         made_asset(
             recipe,
@@ -272,6 +300,7 @@ def dedup_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.Ass
             pool="lancedb",
             resources=("embedder",),
             description="A sentence-transformers vector of every kept document, in LanceDB by text hash, made once a text.",
+            checks={"every_kept_document_embedded": every_kept_document_embedded},
         ),
         made_asset(
             recipe,

@@ -151,8 +151,16 @@ def _wanted(context: dg.AssetExecutionContext, partitioned: bool) -> list[Partit
     if not partitioned:
         return [None]
     keys = list(context.partition_keys)
-    listed = context.run.tags.get(PARTITIONS)
-    return [key for key in keys if key in set(json.loads(listed))] if listed else keys
+    listed = json.loads(context.run.tags.get(PARTITIONS, "null"))
+    if listed is None:
+        return keys
+    if outside := sorted(set(listed) - set(keys)):
+        raise dg.Failure(
+            f"The run's tag {PARTITIONS} lists {outside[0]}, which lies outside the run's range of {len(keys)} partitions; "
+            "ranges follow the order in which partitions were added.",
+            allow_retries=False,
+        )
+    return [key for key in keys if key in set(listed)]
 
 
 def _inputs(
@@ -228,7 +236,7 @@ def _metadata(output: Output, cached: bool, head: str) -> dict[str, Any]:
     if rows:
         values["dagster/partition_row_count" if output.partition else "dagster/row_count"] = next(iter(rows.values()))
     stored = {**output.tables, **output.files}
-    keys = [head] + [f"{item.key}/{name}" for item in stored.values() for name in item.names] + [
+    keys = [head, *output.needs] + [f"{item.key}/{name}" for item in stored.values() for name in item.names] + [
         item.key for item in stored.values() if not item.names
     ]
     return values | {

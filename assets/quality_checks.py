@@ -9,6 +9,7 @@ from gristmill.lake.workspace import Check, Workspace
 from gristmill.quality import annotate, curation, heads
 
 MIN_SPREAD = 0.1  # standard deviation of the grades under which they say nothing
+LEAST_MARGIN = 0.25  # of the rubric over chance on contrasts; a teacher needs the recipe's quality.min_agreement
 LARGEST_TOPIC = 0.95  # share of the documents above which a topic takes everything
 SHARE_TOLERANCE = 0.1  # by how much the share dropped among the judged may differ from the one asked for
 
@@ -32,7 +33,8 @@ def teacher_grades(workspace: Workspace) -> Check:
 
 def grader_agrees(workspace: Workspace) -> Check:
     """Whoever graded, teacher or rubric, must tell a passage from its wreck."""
-    found, asked = workspace.metadata("quality_annotations"), workspace.recipe.quality.min_agreement
+    found = workspace.metadata("quality_annotations")
+    asked = LEAST_MARGIN if found["grader"] == annotate.RUBRIC else workspace.recipe.quality.min_agreement
     overall = [row for row in found["agreement on contrasts"] if row["grader"] == found["grader"] and row["contrast"] == "all"]
     measured = bool(overall) and overall[0]["margin"] is not None
     return Check(

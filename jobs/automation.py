@@ -45,7 +45,8 @@ class Stale(dg.AutomationCondition[dg.AssetKey]):
             return AutomationResult(context, context.get_empty_subset())
         if ready == [None]:
             return AutomationResult(context, context.candidate_subset)
-        subset = view.get_subset_from_partition_keys(context.key, context.partitions_def, ready)
+        assert context.partitions_def is not None
+        subset = view.get_subset_from_partition_keys(context.key, context.partitions_def, set(ready))
         return AutomationResult(context, subset.compute_intersection(context.candidate_subset))
 
     def __hash__(self) -> int:
@@ -62,7 +63,8 @@ def _driver_is_at_work(instance: dg.DagsterInstance) -> bool:
 
 
 def rebuild_when_stale() -> dg.AutomationCondition:
-    condition = dg.AutomationCondition
-    return (
-        Stale() & ~condition.in_progress() & (~condition.execution_failed() | condition.code_version_changed().since_last_handled())
-    ).with_label("rebuild when stale")
+    is_not_running: dg.AutomationCondition = ~dg.AutomationCondition.in_progress()
+    is_new_code: dg.AutomationCondition = dg.AutomationCondition.code_version_changed().since_last_handled()  # type: ignore[misc]
+    did_not_fail: dg.AutomationCondition = ~dg.AutomationCondition.execution_failed()
+    stale: dg.AutomationCondition = Stale()
+    return (stale & is_not_running & (did_not_fail | is_new_code)).with_label("rebuild when stale")

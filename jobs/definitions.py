@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import dagster as dg
 from dagster_aws.s3 import S3Resource
@@ -69,7 +70,8 @@ def build_definitions(recipes: Sequence[Recipe]) -> dg.Definitions:
         for recipe in recipes
         for asset in recipe_assets(recipe)
     ]
-    jobs, schedules, sensors = [], [], []
+    jobs: list[Any] = []
+    schedules, sensors = [], []
     for recipe in recipes:
         prefix = f"{recipe.namespace}_" if recipe.namespace else ""
         jobs += drive_jobs(recipe)

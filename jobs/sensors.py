@@ -3,8 +3,9 @@
 import dagster as dg
 from gristmill.crawl.sources import scan_watched
 
-from assets.graph import shards_definition
+from assets.graph import shards_definition, shards_name
 from gristmill.recipe import Recipe
+from resources.lake import LakeResource
 
 
 def new_files_sensor(recipe: Recipe) -> dg.SensorDefinition:
@@ -14,17 +15,15 @@ def new_files_sensor(recipe: Recipe) -> dg.SensorDefinition:
     @dg.sensor(
         name=f"{prefix}new_files",
         minimum_interval_seconds=60,
-        required_resource_keys={"lake"},
         job_name=f"{prefix}ingest",
         default_status=dg.DefaultSensorStatus.RUNNING if recipe.sources.watch else dg.DefaultSensorStatus.STOPPED,
         description="Registers files that appear or change in the recipe's watched locations.",
     )
-    def new_files(context: dg.SensorEvaluationContext):
+    def new_files(context: dg.SensorEvaluationContext, lake: LakeResource):
         if not recipe.sources.watch:
             return dg.SkipReason("The recipe watches no location: name some in [sources.watch].")
-        lake = context.resources.lake.open()
-        moved = scan_watched(lake, recipe)
-        known = set(context.instance.get_dynamic_partitions(shards_definition(recipe).name))
+        moved = scan_watched(lake.open(), recipe)
+        known = set(context.instance.get_dynamic_partitions(shards_name(recipe)))
         fresh = sorted(set(moved) - known)
         if not moved:
             return dg.SkipReason(f"Nothing new in {', '.join(recipe.sources.watch.values())}.")

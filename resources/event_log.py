@@ -117,7 +117,8 @@ class DagsterGraph:
         if not self.check_files:
             return None
         lake = self.workspace.lake
-        return {key for prefix in ("tables/", "files/", f"heads/{self.workspace.namespace}/") for key in lake.keys(prefix)}
+        stored = {key for prefix in ("tables/", "files/", f"heads/{self.workspace.namespace}/") for key in lake.keys(prefix)}
+        return stored | {"/".join(key.split("/")[:2]) for key in lake.keys("vectors/")}
 
 
 def asset_key(namespace: str, name: str) -> dg.AssetKey:

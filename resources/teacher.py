@@ -16,7 +16,7 @@ from resources.http_teacher import HttpTeacher
 class TeacherResource(dg.ConfigurableResource):
     """Opens the teacher that the recipe names; what it says is cached in the lake's cache folder."""
 
-    threads: int = 2                   # of the embedded teacher, fixed: sums in another order are other bits
+    threads: int = 2                   # prompts or batches that the embedded teacher computes at a time; changes no answer
     cache_folder: str = ""             # of converted weights; $GRISTMILL_CACHE or ~/.cache/gristmill when empty
     timeout_seconds: float = 120.0     # of one HTTP request
     retries: int = 5

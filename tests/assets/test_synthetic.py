@@ -23,7 +23,8 @@ RECIPE = Recipe.model_validate({
 
 
 def materialize(root: Path, partition: str) -> dg.ExecuteInProcessResult:
-    resources = {"lake": LakeResource(root=str(root), s3=S3Resource()), "workers": Workers(processes=1), "teacher": TeacherResource(threads=1)}
+    lake = LakeResource(root=str(root), s3=S3Resource())
+    resources = {"lake": lake, "workers": Workers(processes=1), "teacher": TeacherResource(threads=1)}
     return dg.materialize(synthetic_assets(RECIPE), partition_key=partition, resources=resources)
 
 

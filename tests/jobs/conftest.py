@@ -104,7 +104,7 @@ def sources(tmp_path_factory) -> dict[str, list[Path]]:
     first, second = dict(list(pages.items())[:22]), dict(list(pages.items())[22:])
     second |= {f"http://mirror.example/{name}.html": topics[name][:4000] + "\n\nA mirror of the reference." for name in names[:5]}
     second["http://reference.example/short.html"] = "Too short to keep."
-    second["http://reference.example/mail.html"] = topics[names[3]][:900] + "\n\nWrite to somebody@mill.example from 192.0.2.17 about the grain."
+    second["http://reference.example/mail.html"] = topics[names[3]][:900] + "\n\nWrite to somebody@mill.example from 93.184.216.34 about the grain."
     code = folder / "code"
     code.mkdir()
     stdlib = Path(sysconfig.get_path("stdlib"))

@@ -1,5 +1,6 @@
 """The HTTP teacher against a real server on loopback that answers from a script."""
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -50,11 +51,12 @@ def server() -> Iterator[Script]:
             known = self.path == "/v1/chat/completions"
             status, headers, answer = script.reply(body, number) if known else (404, {}, {"error": "no such path"})
             data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(data))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(data)
+            with contextlib.suppress(ConnectionError):         # the client did not wait
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(data))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(data)
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from gristmill.errors import TeacherError
 from gristmill.lake.workspace import Workspace
@@ -17,7 +18,7 @@ from resources.teacher import TeacherResource
 
 @pytest.fixture(scope="module")
 def teacher() -> EmbeddedTeacher:
-    return EmbeddedTeacher(EMBEDDED, batch=3, threads=1)
+    return EmbeddedTeacher(EMBEDDED, rows=3, threads=2)
 
 
 PROMPTS = ["Name a colour.", "What do bees make? Answer in one word, please.", "Say hello."]
@@ -44,6 +45,16 @@ def test_texts_depend_on_prompt_and_seed_alone(teacher: EmbeddedTeacher) -> None
     assert all(texts) and len(set(texts)) == 3
     assert teacher.generate(PROMPTS[1:2], 6, 0.7, [2]) == texts[1:2]
     assert teacher.generate([*PROMPTS[::-1], PROMPTS[0]], 6, 0.7, [3, 2, 1, 1]) == [*texts[::-1], texts[0]]
+
+
+def test_the_number_of_threads_changes_nothing_and_is_given_back(teacher: EmbeddedTeacher) -> None:
+    before = torch.get_num_threads()
+    single = EmbeddedTeacher(EMBEDDED, rows=1, threads=1)
+    double = EmbeddedTeacher(EMBEDDED, rows=1, threads=2)
+    single._network = double._network = teacher._network
+    assert single.generate(PROMPTS, 4, 0.7, [1, 2, 3]) == double.generate(PROMPTS, 4, 0.7, [1, 2, 3])
+    np.testing.assert_array_equal(single.score(PROMPTS, ["0", "1"]), double.score(PROMPTS, ["0", "1"]))
+    assert torch.get_num_threads() == before
 
 
 def test_without_temperature_the_seed_says_nothing_and_the_answer_is_on_the_subject(teacher: EmbeddedTeacher) -> None:
@@ -85,7 +96,7 @@ def test_a_draw_keeps_to_the_likeliest(u: float, token: int) -> None:
 def test_the_resource_opens_what_the_recipe_names(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     embedded = TeacherResource(threads=1).open(workspace)
     assert isinstance(embedded, CachedTeacher) and isinstance(embedded.teacher, EmbeddedTeacher)
-    assert (embedded.batch, embedded.teacher.threads) == (workspace.recipe.teacher.batch, 1)
+    assert (embedded.teacher.rows, embedded.teacher.threads) == (workspace.recipe.teacher.batch, 1)
 
     monkeypatch.setenv("A_KEY", "secret-key")
     section = {"kind": "http", "model": "tutor", "url": "http://127.0.0.1:9/v1", "key_variable": "A_KEY"}

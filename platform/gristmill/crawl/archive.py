@@ -11,6 +11,7 @@ import mmap
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from fastwarc.warc import ArchiveIterator
@@ -89,7 +90,7 @@ def record_starts(path: Path) -> tuple[list[int], bool]:
     if not starts:
         return starts, True
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        rising = all(a < b for a, b in zip(starts, starts[1:], strict=False))
+        rising = all(a < b for a, b in pairwise(starts))
         return starts, rising and all(_begins(data, offset) for offset in starts)
 
 
@@ -108,7 +109,9 @@ def _scan(data: mmap.mmap, start: int, end: int, keep: Keep) -> Iterator[Located
                     yield Located(last, 0, headers, length)
                     continue
                 block = record.reader.read()
-                if len(block) < length:
+                if "content-length" not in headers:  # FastWARC takes a header that is cut off for a whole one
+                    yield Located(last, 0, headers, length, None, "Truncated", "the header has no Content-Length")
+                elif len(block) < length:
                     message = f"the record ends after {len(block):,} of {length:,} bytes"
                     yield Located(last, 0, headers, length, None, "Truncated", message)
                 else:
@@ -120,10 +123,12 @@ def _scan(data: mmap.mmap, start: int, end: int, keep: Keep) -> Iterator[Located
             return
         if broken is None:  # the member of the last record is damaged, or holds several records
             broken = last if last is not None else at
-        if broken >= end or (not trouble and not data[broken : min(end, broken + 65_536)].strip(b"\0\r\n")):
-            return  # nothing, or padding, is left
-        yield Located(broken, 0, None, error="Unreadable", message=trouble or "what follows the last record is none")
+        if broken >= end:
+            return
         at = _next_start(data, broken + 1, end)
+        if at is None and _is_padding(data, broken, end):
+            return
+        yield Located(broken, 0, None, error="Unreadable", message=trouble or "what follows the last record is none")
 
 
 def _end_of(data: mmap.mmap, offset: int, end: int) -> int | None:
@@ -149,9 +154,13 @@ def _plain_end(data: mmap.mmap, offset: int, end: int) -> int:
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"content-length" and value.strip().isdigit():
             stop = blank + 4 + int(value)
-            if data[stop : stop + 4] == b"\r\n\r\n" and (stop + 4 >= end or _begins(data, stop + 4)):
+            if data[stop : stop + 4] == b"\r\n\r\n" and (_begins(data, stop + 4) or _is_padding(data, stop + 4, end)):
                 return stop + 4
     return min(offset + len(head), end)  # its length is wrong: the next record may begin inside what it claims
+
+
+def _is_padding(data: mmap.mmap, at: int, end: int) -> bool:
+    return not data[at : min(end, at + 65_536)].strip(b"\0\r\n")
 
 
 def _next_start(data: mmap.mmap, at: int, end: int) -> int | None:

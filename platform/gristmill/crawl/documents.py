@@ -40,9 +40,7 @@ def extract_documents(
     """
     ordered = records.sort("doc_id", "fetched_at", "capture", nulls_last=True)
     first = dict(ordered.unique("doc_id", keep="first", maintain_order=True).select("doc_id", "capture").iter_rows())
-    about = ordered.group_by("doc_id", maintain_order=True).agg(
-        captures=pl.col("capture").sort(), fetched_at=pl.col("fetched_at").min()
-    )
+    about = ordered.group_by("doc_id", maintain_order=True).agg(captures=pl.col("capture").sort(), fetched_at=pl.col("fetched_at").min())
     rows: list[dict[str, Any]] = []
     problems: list[dict[str, Any]] = []
     counts: Counter[str] = Counter()

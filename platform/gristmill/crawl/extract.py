@@ -7,6 +7,7 @@ cached by both.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -56,7 +57,7 @@ class Extraction:
         self.timeout_seconds, self.extractors = timeout_seconds, list(extractors)  # extractors: loaded before the first page
         self.restarts = -1
         self._child: subprocess.Popen[bytes] | None = None
-        self._errors: IO[bytes] = tempfile.TemporaryFile()
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
 
     def __enter__(self) -> Extraction:
         return self
@@ -67,6 +68,8 @@ class Extraction:
 
     def text(self, request: Request) -> str:
         """The extracted text; Refused when the page cannot be extracted."""
+        if self._child is not None and self._child.poll() is not None:
+            self._stop()  # it ended between two pages; the next one is not to blame
         child = self._child or self._start()
         header = json.dumps({"charset": request.charset, "extractor": request.extractor}).encode()
         try:
@@ -136,10 +139,8 @@ class Extraction:
         if self._child is not None:
             for pipe in (self._child.stdin, self._child.stdout):
                 if pipe is not None:
-                    try:
+                    with contextlib.suppress(BrokenPipeError):
                         pipe.close()
-                    except BrokenPipeError:
-                        pass
             try:
                 self._child.wait(timeout=5)
             except subprocess.TimeoutExpired:

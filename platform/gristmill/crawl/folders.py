@@ -8,16 +8,19 @@ from pathlib import Path
 
 from gristmill.crawl.urls import extension
 
-CODE = frozenset(
+VERSION = "1"
+
+_CODE = (
     ".py .pyi .pyx .pxd .c .h .cc .cpp .cxx .hh .hpp .cu .rs .go .java .kt .kts .scala .js .mjs .cjs .jsx .ts .tsx .rb .php .pl .pm "
     ".lua .r .jl .swift .m .mm .cs .fs .hs .ml .mli .ex .exs .erl .clj .lisp .el .scm .sh .bash .zsh .ps1 .bat .sql .tcl .asm .s "
-    ".f .f90 .zig .nim .dart .vim .awk .proto .cmake .css .scss .less".split()
+    ".f .f90 .zig .nim .dart .vim .awk .proto .cmake .css .scss .less"
 )
+CODE = frozenset(_CODE.split())
 """Suffixes of source code: its language is decided here, not by a model that reads prose."""
 
-TEXT = frozenset(".txt .text .md .markdown .rst .adoc .tex .org".split())
-HTML = frozenset(".html .htm .xhtml".split())
-BARE = frozenset("readme license licence copying authors changelog changes news install todo contributing notice".split())
+TEXT = frozenset({".txt", ".text", ".md", ".markdown", ".rst", ".adoc", ".tex", ".org"})
+HTML = frozenset({".html", ".htm", ".xhtml"})
+BARE = frozenset({"readme", "license", "licence", "copying", "authors", "changelog", "changes", "news", "install", "todo", "notice"})
 """Names without a suffix that are prose."""
 
 

@@ -17,7 +17,6 @@ import httpx
 import obstore
 from obstore.exceptions import BaseError
 
-
 from gristmill.errors import SourceError
 from gristmill.lake.store import Lake, open_store
 
@@ -99,7 +98,9 @@ def local_copy(lake: Lake, uri: str, state: str) -> Path:
 
 def changed(uri: str) -> SourceError:
     return SourceError(
-        "has changed since it was registered", where=uri, fix="Register it again with `gristmill crawl add`: only what changed is made anew."
+        "has changed since it was registered",
+        where=uri,
+        fix="Register it again with `gristmill crawl add`: only what changed is made anew.",
     )
 
 
@@ -123,7 +124,9 @@ def _bucket(lake: Lake, uri: str):  # type: ignore[no-untyped-def]
         return open_store(f"s3://{split.netloc}", lake.storage_options), split.path.lstrip("/")  # type: ignore[call-overload]
     except (BaseError, ValueError) as error:
         raise SourceError(
-            f"the object store cannot be reached: {_first_line(error)}", where=uri, fix="Set credentials, region and endpoint of the s3 resource."
+            f"the object store cannot be reached: {_first_line(error)}",
+            where=uri,
+            fix="Set credentials, region and endpoint of the s3 resource.",
         ) from None
 
 

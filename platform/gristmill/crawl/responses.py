@@ -90,10 +90,14 @@ def too_large(size: int, limit: int) -> Refused:
     return Refused("TooLarge", f"{size:,} bytes or more; extraction.max_bytes is {limit:,}")
 
 
+_CHUNK = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
+
+
 def _dechunked(body: bytes, cut: bool) -> bytes:
-    pieces, at = [], 0
+    pieces: list[bytes] = []
+    at = 0
     while True:
-        line = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n").match(body, at)
+        line = _CHUNK.match(body, at)
         if line is None:
             if at == 0:
                 return body  # undone by the writer
@@ -167,7 +171,7 @@ def _streamed(body: bytes, coding: str, limit: int) -> bytes:
 
 def digest_matches(stated: str | None, data: bytes) -> bool | None:
     """Whether a WARC digest field fits `data`; None when it is absent or of an unknown kind."""
-    name, _, value = (stated or "").strip().partition(":")
+    name, _, value = (stated or "").strip().rstrip("=").partition(":")
     if name.lower() not in ("sha1", "sha256", "sha512", "md5") or not value:
         return None
     computed = hashlib.new(name.lower(), data, usedforsecurity=False).digest()

@@ -15,6 +15,7 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,6 @@ from gristmill.errors import SourceError
 from gristmill.lake.hashing import mapping_hash
 from gristmill.lake.store import Lake
 from gristmill.recipe import Recipe
-
-VERSION = "1"
 
 log = logging.getLogger("gristmill")
 
@@ -99,7 +98,9 @@ def shard_source(lake: Lake, shard: str) -> list[Slice]:
     if not number.isdigit() or int(number) not in parts:
         known = crawls(lake)
         raise SourceError(
-            f"no shard {shard!r} is registered", where=lake.root, fix=f"Registered crawls: {', '.join(known) or 'none'}. See `gristmill crawl add`."
+            f"no shard {shard!r} is registered",
+            where=lake.root,
+            fix=f"Registered crawls: {', '.join(known) or 'none'}. See `gristmill crawl add`.",
         )
     return list(parts[int(number)])
 
@@ -137,7 +138,9 @@ def _by_shard(data: bytes) -> dict[int, tuple[Slice, ...]]:
     parts: dict[int, list[Slice]] = {number: [] for number in range(manifest["shards"])}
     for uri, entry in sorted(manifest["files"].items()):
         for part in entry["shards"]:
-            parts[part["shard"]].append(Slice(uri, part["start"], part["end"], part["sha256"], entry["state"], per_record=entry["per_record"]))
+            parts[part["shard"]].append(
+                Slice(uri, part["start"], part["end"], part["sha256"], entry["state"], per_record=entry["per_record"])
+            )
     for folder, entry in sorted(manifest["folders"].items()):
         for relative, file in sorted(entry["files"].items()):
             parts[file["shard"]].append(Slice(f"{folder}/{relative}", 0, file["bytes"], file["sha256"], file["state"], relative))
@@ -157,7 +160,7 @@ def _register_one(lake: Lake, manifest: Manifest, uri: str, shard_bytes: int) ->
 
 
 def _archives_in(lake: Lake, uri: str) -> list[str]:
-    """The archives in a folder or under an s3 prefix (it ends in /), by their names; a folder that has any is a crawl, not a text source."""
+    """The archives in a folder or under an s3 prefix (it ends in /), by their names. A folder that has any is no text source."""
     if uri.startswith("s3://"):
         return [each for each in listing(lake, uri) if each.lower().endswith(SUFFIXES)] if uri.endswith("/") else []
     if is_remote(uri) or not Path(uri).is_dir():
@@ -198,7 +201,7 @@ def _register_archive(lake: Lake, manifest: Manifest, uri: str, shard_bytes: int
     old = {part["shard"]: part for part in known["shards"]} if known else {}
     parts = [
         {"shard": number, "start": start, "end": end, "sha256": digest}
-        for number, start, end, digest in zip(numbers, cuts, cuts[1:], _digests(path, cuts), strict=False)
+        for number, (start, end), digest in zip(numbers, pairwise(cuts), _digests(path, cuts), strict=False)
     ]
     manifest["files"][uri] = {
         "state": state,
@@ -225,7 +228,7 @@ def _cuts(starts: list[int], size: int, shard_bytes: int) -> list[int]:
 
 def _digests(path: Path, cuts: list[int]) -> Iterator[str]:
     with path.open("rb") as stream:
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in pairwise(cuts):
             yield _digest_of(stream, end - start)
 
 
@@ -273,7 +276,7 @@ def _register_folder(manifest: Manifest, folder: str, shard_bytes: int) -> set[i
         raise SourceError(
             "holds no file of source code or text" + (f" ({left_out} files with other names)" if left_out else ""),
             where=folder,
-            fix="Known are the usual suffixes of source code, .txt, .md, .rst, .html and README-like names; WARC files end in .warc or .warc.gz.",
+            fix="Known: suffixes of source code, .txt, .md, .rst, .html, README and the like; WARC files end in .warc or .warc.gz.",
         )
     filled: int | None = None
     for relative in fresh:  # sorted

@@ -21,11 +21,12 @@ VERSION = "1"
 SCHEMES = {"http": 80, "https": 443, "ftp": 21}
 """Schemes of pages, with their default ports."""
 
-TRACKING = frozenset(
+_TRACKING = (
     "utm_source utm_medium utm_campaign utm_term utm_content utm_id utm_name utm_reader utm_brand utm_social "
     "gclid gclsrc dclid gbraid wbraid fbclid msclkid yclid twclid ttclid igshid mc_cid mc_eid _ga _gl _hsenc _hsmi "
-    "oly_anon_id oly_enc_id vero_id wickedid".split()
+    "oly_anon_id oly_enc_id vero_id wickedid"
 )
+TRACKING = frozenset(_TRACKING.split())
 """Query parameters that identify a visit, not a page (the lists of Mozilla's and Brave's query strippers)."""
 
 PASSES = 8  # w3lib is not idempotent on every input; more passes than this and the URL is refused
@@ -75,7 +76,8 @@ def _once(url: str) -> str:
     if port not in (None, SCHEMES[scheme]):
         netloc += f":{port}"
     query = "&".join(part for part in split.query.split("&") if part and part.split("=")[0].lower() not in TRACKING)
-    canonical: str = canonicalize_url(urlunsplit((scheme, netloc, _path(split.path), query, "")), keep_blank_values=True, keep_fragments=False)
+    plain = urlunsplit((scheme, netloc, _path(split.path), query, ""))
+    canonical: str = canonicalize_url(plain, keep_blank_values=True, keep_fragments=False)
     return canonical
 
 

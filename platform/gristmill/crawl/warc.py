@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def read_shard(lake: Lake, shard: str, max_bytes: int, counts: Counter[str]) -> 
         if part.relative is not None:
             yield _read_file(crawl, part, path, max_bytes, counts)
             continue
-        for located in records(path, part.start, part.end, lambda headers, length: _is_content(headers) and length <= max_bytes + HEADER_BYTES):
+        for located in records(path, part.start, part.end, partial(_worth_reading, max_bytes)):
             if not part.per_record:
                 located = replace(located, offset=part.start, length=part.end - part.start)
             if found := _read_record(part.uri, located, max_bytes, counts):
@@ -139,10 +140,12 @@ def recompute_digest(lake: Lake, row: Mapping[str, Any]) -> str:
         try:
             return _sha256(Path(uri).read_bytes())
         except OSError as error:
-            raise SourceError(f"cannot be read: {error.strerror or error}", where=uri, fix="Restore the file, or register the folder again.") from None
+            raise SourceError(
+                f"cannot be read: {error.strerror or error}", where=uri, fix="Restore the file, or register the folder again."
+            ) from None
     path = local_copy(lake, uri, registered_state(lake, uri) if is_remote(uri) else "")
     limit = 1 << 40  # what was read once is read again, whatever the limit is now
-    for located in records(path, row["offset"], row["offset"] + row["length"], lambda headers, length: _is_content(headers)):
+    for located in records(path, row["offset"], row["offset"] + row["length"], partial(_worth_reading, limit)):
         found = _read_record(uri, located, limit, Counter(), check=False)
         if isinstance(found, Page) and found.capture == row["capture"]:
             return found.payload_digest
@@ -153,8 +156,8 @@ def recompute_digest(lake: Lake, row: Mapping[str, Any]) -> str:
     )
 
 
-def _is_content(headers: Headers) -> bool:
-    return headers.get("warc-type", "").lower() in CONTENT
+def _worth_reading(max_bytes: int, headers: Headers, content_length: int) -> bool:
+    return headers.get("warc-type", "").lower() in CONTENT and content_length <= max_bytes + HEADER_BYTES
 
 
 def _read_record(warc: str, located: Located, max_bytes: int, counts: Counter[str], check: bool = True) -> Page | Problem | None:
@@ -192,8 +195,21 @@ def _read_record(warc: str, located: Located, max_bytes: int, counts: Counter[st
         counts["cut short by the crawler"] += 1
     digest = _sha256(payload)
     return Page(
-        doc_id(url, digest), capture, url, host_of(url), warc, located.offset, located.length, kind, digest, fetched_at, status, mime, charset, payload
-    )  # fmt: skip
+        doc_id=doc_id(url, digest),
+        capture=capture,
+        url=url,
+        host=host_of(url),
+        warc=warc,
+        offset=located.offset,
+        length=located.length,
+        kind=kind,
+        payload_digest=digest,
+        fetched_at=fetched_at,
+        status=status,
+        mime=mime,
+        charset=charset,
+        payload=payload,
+    )
 
 
 def _payload(kind: str, headers: Headers, block: bytes, max_bytes: int, check: bool) -> tuple[bytes, str | None, str | None, int | None]:
@@ -212,12 +228,13 @@ def _payload(kind: str, headers: Headers, block: bytes, max_bytes: int, check: b
     else:
         response = Response(0, {"content-type": content_type}, block)
         body, mime, charset, status = block, response.mime, charset_of(content_type), None
-        stated = headers.get("warc-block-digest") or headers.get("warc-payload-digest")
-        damaged = check and digest_matches(stated, block) is False
+        block_digest = headers.get("warc-block-digest") or headers.get("warc-payload-digest")
+        damaged = check and digest_matches(block_digest, block) is False
         if len(body) > max_bytes:
             raise too_large(len(body), max_bytes)
     if damaged:
-        raise Refused("DigestMismatch", f"the bytes do not fit the stated digest {headers.get('warc-payload-digest') or headers.get('warc-block-digest')}")
+        stated = headers.get("warc-payload-digest") or headers.get("warc-block-digest")
+        raise Refused("DigestMismatch", f"the bytes do not fit the stated digest {stated}")
     return body, mime, charset, status
 
 

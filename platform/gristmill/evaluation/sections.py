@@ -13,13 +13,16 @@ from gristmill.evaluation import plots
 from gristmill.evaluation.excerpts import EXCERPT, excerpt, excerpts
 from gristmill.lake.workspace import Workspace
 from gristmill.lineage import funnel
+from gristmill.policy import verdicts
 from gristmill.policy.rules import Rule
 from gristmill.signals.registry import SIGNALS
 
 NEAREST = 3  # documents on each side of a threshold
 CLUSTERS = 8
 MEMBERS = 5  # of a cluster that are listed
+EQUAL = ("same", "exact")  # duplicates whose text is the survivor's
 TOPICS = 24
+JUDGED = ["doc_id", "kept", "first_rule", "threshold"]
 EXAMPLES = 6  # synthetic documents of a set
 
 Section = dict[str, Any]
@@ -53,22 +56,14 @@ def flow(workspace: Workspace) -> Section | None:
     rows = funnel.funnel(workspace)
     if rows.is_empty():
         return None
-    summed, before = funnel.totals(rows), dict[str, int]()
+    summed = funnel.totals(rows)
     stages = summed["stage"].to_list()
     counts = {(stage, source): n for stage, source, n in rows.select("stage", "source", "documents").iter_rows()}
     sources = rows["source"].unique(maintain_order=True).to_list()
-    table = []
-    for row in funnel.with_totals(rows):
-        earlier = before.get(row["source"])
-        table.append(
-            {
-                **row,
-                "total": row["source"] == "all",
-                "share": row["documents"] / earlier if earlier else None,
-                "reasons": [f"{each['rule']} {each['documents']:,}" for each in row["dropped_by"]],
-            }
-        )
-        before[row["source"]] = row["documents"]
+    table = [
+        {**row, "total": row["source"] == "all", "reasons": [f"{each['rule']} {each['documents']:,}" for each in row["dropped_by"]]}
+        for row in funnel.with_totals(rows)
+    ]
     figure = plots.funnel(stages, {source: [counts.get((stage, source), 0) for stage in stages] for source in sources})
     return {
         "figure": figure,
@@ -83,15 +78,16 @@ def rules(workspace: Workspace) -> Section | None:
     shards = [shard for shard in workspace.partitions("filtered_shards") if workspace.has("signals", shard)]
     if not shards:
         return None
-    signals = pl.concat([_signals(workspace, shard) for shard in shards], how="diagonal")
-    in_force = workspace.recipe.policy.resolved()
-    first = pl.concat([workspace.read("filtered_shards", shard, "verdicts", ["doc_id", "first_rule", "fired"]) for shard in shards])
-    dropped = dict(first.drop_nulls("first_rule").group_by("first_rule").len().iter_rows())
-    fired = dict(first.select(pl.col("fired").explode(empty_as_null=True)).drop_nulls().group_by("fired").len().iter_rows())
-    near = {rule.name: nearest(signals, rule) for rule in in_force if rule.signal in signals.columns}
+    signals = pl.concat([_signals(workspace, shard) for shard in shards], how="diagonal").unique(
+        "doc_id", keep="first", maintain_order=True
+    )
+    in_force = [rule for rule in workspace.recipe.policy.resolved() if rule.signal in signals.columns]
+    judged = pl.concat([workspace.read("filtered_shards", shard, "verdicts") for shard in shards]).unique("doc_id")
+    counts = {row["rule"]: row for row in verdicts.rule_counts(judged, in_force).iter_rows(named=True)}
+    near = {rule.name: nearest(signals, judged, rule) for rule in in_force}
     texts = excerpts(workspace, [row for frame in near.values() for row in frame.iter_rows(named=True)])
     figures = []
-    for signal in dict.fromkeys(rule.signal for rule in in_force if rule.signal in signals.columns):
+    for signal in dict.fromkeys(rule.signal for rule in in_force):
         of_signal = [rule for rule in in_force if rule.signal == signal]
         values = signals[signal].drop_nulls().to_numpy()
         figures.append(
@@ -104,8 +100,7 @@ def rules(workspace: Workspace) -> Section | None:
                         "name": rule.name,
                         "says": f"drop when {rule.drop_when} {rule.threshold:,g}",
                         "source": rule.source,
-                        "dropped": dropped.get(rule.name, 0),
-                        "fired": fired.get(rule.name, 0),
+                        **{name: counts[rule.name][name] for name in ("fired", "first", "alone")},
                         "except": ", ".join(rule.except_sources),
                         "near": [{**row, **texts.get(row["doc_id"], {})} for row in near[rule.name].iter_rows(named=True)],
                     }
@@ -116,19 +111,13 @@ def rules(workspace: Workspace) -> Section | None:
     return {"signals": figures, "documents": signals.height}
 
 
-def nearest(signals: pl.DataFrame, rule: Rule, count: int = NEAREST) -> pl.DataFrame:
-    """The documents whose value lies closest to a rule's threshold, `count` on each side: (doc_id, shard, value, dropped)."""
-    judged = (
-        signals.filter(~pl.col("source").is_in(rule.except_sources))
-        .select("doc_id", "shard", value=pl.col(rule.signal))
-        .drop_nulls("value")
+def nearest(signals: pl.DataFrame, judged: pl.DataFrame, rule: Rule, count: int = NEAREST) -> pl.DataFrame:
+    """The documents nearest to a rule's threshold in the sources that it judges, `count` on each side: (doc_id, shard, value, dropped)."""
+    subject = signals.filter(~pl.col("source").is_in(rule.except_sources))
+    near = verdicts.near_threshold(subject, judged, [rule], count)
+    return near.join(signals.select("doc_id", "shard"), on="doc_id", maintain_order="left").select(
+        "doc_id", "shard", "value", dropped=pl.col("side") == "dropped"
     )
-    value, threshold = pl.col("value"), rule.threshold
-    drops = {"<": value < threshold, "<=": value <= threshold, ">": value > threshold, ">=": value >= threshold}[rule.drop_when]
-    ranked = (
-        judged.with_columns(dropped=drops).unique("doc_id", keep="first", maintain_order=True).sort((value - threshold).abs(), "doc_id")
-    )
-    return pl.concat([ranked.filter("dropped").head(count), ranked.filter(~pl.col("dropped")).head(count)])
 
 
 def duplicates(workspace: Workspace) -> Section | None:
@@ -138,7 +127,12 @@ def duplicates(workspace: Workspace) -> Section | None:
     clusters = workspace.read("duplicate_clusters", table="clusters")
     is_survivor = (pl.col("doc_id") == pl.col("survivor")) & (pl.col("shard") == pl.col("survivor_shard"))
     gone = clusters.filter(~is_survivor)
-    sizes = clusters.group_by("cluster").agg(size=pl.len(), survivor=pl.col("survivor").first(), shard=pl.col("survivor_shard").first())
+    sizes = clusters.group_by("cluster").agg(
+        size=pl.col("doc_id").n_unique(),
+        captures=pl.len(),
+        survivor=pl.col("survivor").first(),
+        shard=pl.col("survivor_shard").first(),
+    )
     largest = sizes.filter(pl.col("size") > 1).sort(["size", "cluster"], descending=[True, False]).head(CLUSTERS)
     members = clusters.join(largest.select("cluster"), on="cluster", how="semi").sort("similarity", "doc_id", descending=[True, False])
     listed = {cluster: members.filter(~is_survivor & (pl.col("cluster") == cluster)).to_dicts() for cluster in largest["cluster"]}
@@ -151,7 +145,10 @@ def duplicates(workspace: Workspace) -> Section | None:
                 **row,
                 **texts.get(row["survivor"], {}),
                 "more": max(0, len(listed[row["cluster"]]) - MEMBERS),
-                "members": [{**member, **texts.get(member["doc_id"], {})} for member in listed[row["cluster"]][:MEMBERS]],
+                "members": [
+                    {**member, **texts.get(member["doc_id"], {}), **({"excerpt": ""} if member["kind"] in EQUAL else {})}
+                    for member in listed[row["cluster"]][:MEMBERS]
+                ],
             }
             for row in largest.iter_rows(named=True)
         ],
@@ -166,23 +163,28 @@ def quality(workspace: Workspace) -> Section | None:
     scores = pl.concat([workspace.read("quality_scores", shard, "scores").with_columns(shard=pl.lit(shard)) for shard in shards])
     if scores.is_empty():
         return None
-    cuts = [
-        workspace.scan("curated_shards", shard, "verdicts")
-        .filter(pl.col("first_rule").str.starts_with("quality"))
-        .select("threshold")
-        .collect()
+    curated = [
+        workspace.read("curated_shards", shard, "verdicts", JUDGED).with_columns(shard=pl.lit(shard))
         for shard in workspace.partitions("curated_shards")
     ]
-    thresholds = pl.concat(cuts)["threshold"].drop_nulls().unique().sort().to_list() if cuts else []
+    empty = pl.DataFrame(
+        schema={"doc_id": pl.String, "kept": pl.Boolean, "first_rule": pl.String, "threshold": pl.Float64, "shard": pl.String}
+    )
+    ruled = pl.concat([empty, *curated])
+    thresholds = ruled.filter(pl.col("first_rule").str.starts_with("quality."))["threshold"].unique().sort().to_list()
     topics = scores.group_by("topic").len().sort(["len", "topic"], descending=[True, False]).head(TOPICS)
-    ranked = scores.sort("quality", "doc_id")
+    ranked = scores.join(ruled.select("doc_id", "shard", "kept"), on=["doc_id", "shard"], how="left").sort("quality", "doc_id")
+    spared = workspace.recipe.quality.except_sources
+    judged = [shard for shard in shards if workspace.recipe.source_of(shard) not in spared]
+    ranked = ranked.filter(pl.col("shard").is_in(judged)).with_columns(pl.col("kept").fill_null(True))
     ends = [*ranked.tail(NEAREST).reverse().iter_rows(named=True), *ranked.head(NEAREST).iter_rows(named=True)]
     texts = excerpts(workspace, ends)
     return {
         "histogram": plots.histogram(scores["quality"].to_numpy(), [("<", value) for value in thresholds[:1]], "quality score"),
-        "topics": plots.bars(topics["topic"].to_list(), topics["len"].to_list(), "Documents by topic"),
+        "topics": plots.bars(topics["topic"].str.replace_all("_", " ").to_list(), topics["len"].to_list(), "Documents by topic"),
         "documents": scores.height,
         "thresholds": thresholds,
+        "spared": ", ".join(spared),
         "examples": [{**row, **texts.get(row["doc_id"], {})} for row in ends],
     }
 
@@ -226,8 +228,7 @@ def training(workspace: Workspace) -> Section | None:
                 "steps": log.height,
                 "tokens": int(log["tokens"][-1]),
                 "parameters": found.get("parameters"),
-                "loss": float(log["loss"][-1]),
-                "threads": workspace.recipe.training.threads,
+                "loss": found.get("final loss", float(log["loss"][-1])),
                 "figure": plots.loss(
                     log["tokens"].to_numpy(),
                     log["loss"].to_numpy(),

@@ -25,7 +25,8 @@ class KeyedCache:
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         """The entries that exist among `keys`."""
-        wanted, found = sorted(set(keys)), {}
+        wanted = sorted(set(keys))
+        found: dict[str, bytes] = {}
         if not self.path.exists():
             return {}
         with closing(self._connect()) as connection:

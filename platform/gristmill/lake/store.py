@@ -123,7 +123,7 @@ class Lake:
             buffer = io.BytesIO()
             frame.write_parquet(buffer, compression="zstd", row_group_size=50_000)
             self.put(key, buffer.getvalue())
-        return Stored("table", key, content, frame.height, frame.estimated_size())
+        return Stored("table", key, content, frame.height, int(frame.estimated_size()))
 
     def scan(self, stored: Stored) -> pl.LazyFrame:
         if self.remote:

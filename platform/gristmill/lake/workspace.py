@@ -28,6 +28,7 @@ class Made:
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
     unhashed: dict[str, Path] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()          # folders of the lake that it stands on beside these: tables of vectors
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
@@ -57,6 +58,7 @@ class Output:
     read: dict[str, dict[str, str]] = field(default_factory=dict)  # input asset -> partition ("" when unpartitioned) -> data version
     unhashed: tuple[str, ...] = ()  # files outside the data version
     held: bool = False  # kept when its inputs move
+    needs: tuple[str, ...] = ()  # folders of the lake that it stands on beside its files
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -65,6 +67,7 @@ class Output:
                 for name in ("asset", "partition", "data_version", "code_version", "inputs", "metadata", "seconds", "read", "held")
             },
             "unhashed": list(self.unhashed),
+            "needs": list(self.needs),
             "tables": {name: as_json(stored) for name, stored in self.tables.items()},
             "files": {name: as_json(stored) for name, stored in self.files.items()},
         }
@@ -72,7 +75,7 @@ class Output:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Output:
         stored = {kind: {name: from_json(item) for name, item in value[kind].items()} for kind in ("tables", "files")}
-        return cls(**{**value, **stored, "unhashed": tuple(value["unhashed"])})
+        return cls(**{**value, **stored, "unhashed": tuple(value["unhashed"]), "needs": tuple(value["needs"])})
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,8 @@ class Workspace:
 
     def is_whole(self, output: Output) -> bool:
         """Whether every file of an output is still there."""
-        return all(self.lake.is_whole(stored) for stored in (*output.tables.values(), *output.files.values()))
+        files = all(self.lake.is_whole(stored) for stored in (*output.tables.values(), *output.files.values()))
+        return files and all(self.lake.keys(f"{folder}/") for folder in output.needs)
 
     def partitions(self, asset: str) -> list[str]:
         prefix = f"heads/{self.namespace}/{asset}/"
@@ -194,6 +198,7 @@ class Workspace:
             inputs.read,
             tuple(made.unhashed),
             held,
+            made.needs,
         )
         self.lake.put_json(self._index_key(asset, partition, code_version, output.inputs), output.as_json())
         self.publish(output)

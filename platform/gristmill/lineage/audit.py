@@ -86,7 +86,8 @@ def _stored_files(workspace: Workspace, outputs: list[Output]) -> Iterator[Findi
 def _recorded_inputs(workspace: Workspace, outputs: list[Output]) -> Iterator[Finding]:
     now = {(output.asset, output.partition): output.data_version for output in outputs}
     for output in outputs:
-        problems, notes = [], []
+        problems: list[str] = []
+        notes: list[str] = []
         for name, digest in output.inputs.items():
             if name == SOURCE:
                 continue

@@ -1,8 +1,8 @@
 """The funnel: how many documents, words and tokens reach each stage, and which rules stopped the others.
 
 Everything is read from the tables of the lake. A document counts as dropped at the first stage whose verdict does not
-keep it, under the first rule that fired there. Tokens before the mix are an estimate, from bytes and the tokenizer's
-measured bytes per token of the source; tokens of the mix are counted, repeats included.
+keep it, under the first rule that fired there. Tokens before the mix are an estimate, from characters (taken for one byte
+each) and the tokenizer's measured bytes per token of the source; tokens of the mix are counted, repeats included.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _count_shard(
     if not workspace.has("documents", shard):
         return made
     made.add("documents")
-    alive = workspace.read("documents", shard, "documents", ["doc_id", "n_bytes"])
+    alive = workspace.read("documents", shard, "documents", ["doc_id", "n_chars"])
     for error, captures in refused.group_by("error").agg(pl.col("capture").n_unique()).iter_rows():
         drops["documents", source, f"quarantine: {error}"] += captures
     again = records.join(refused, on="capture", how="anti")["capture"].n_unique() - alive.height
@@ -142,7 +142,7 @@ def _count_shard(
 
 def _add(counts: Counter[tuple[str, str, str]], stage: str, source: str, alive: pl.DataFrame) -> None:
     counts[stage, source, "documents"] += alive.height
-    counts[stage, source, "bytes"] += int(alive["n_bytes"].sum())
+    counts[stage, source, "characters"] += int(alive["n_chars"].sum())
     if "words" in alive.columns:
         counts[stage, source, "words"] += int(alive["words"].sum())
 
@@ -166,7 +166,7 @@ def _words(workspace: Workspace, shard: str) -> pl.DataFrame | None:
 
 
 def _count_mix(workspace: Workspace, counts: Counter[tuple[str, str, str]], drops: Counter[tuple[str, str, str]]) -> None:
-    """The corpus of all phases; what is curated and not in it is held out, or was not drawn."""
+    """The corpus of all phases; what is curated and not in it is held out (`test split`, `validation split`) or was not drawn."""
     provenance = pl.concat(
         [
             workspace.read("mixed_corpus", phase, "provenance", ["doc_id", "source", "start", "end"])
@@ -184,7 +184,7 @@ def _count_mix(workspace: Workspace, counts: Counter[tuple[str, str, str]], drop
         splits = workspace.read("deduplicated_shards", shard, "splits", ["doc_id", "split"]).unique("doc_id")
         left = kept.join(used, on="doc_id", how="anti").join(splits, on="doc_id", how="left")
         for split, n in left.group_by(pl.col("split").fill_null("train")).len().iter_rows():
-            drops["mixed", source, "not drawn by the mix" if split == "train" else f"held out for {split}"] += n
+            drops["mixed", source, "not drawn" if split == "train" else f"{split} split"] += n
 
 
 def _tokens(counts: Counter[tuple[str, str, str]], stage: str, source: str, ratios: dict[str, float]) -> int | None:
@@ -192,7 +192,7 @@ def _tokens(counts: Counter[tuple[str, str, str]], stage: str, source: str, rati
         return counts["mixed", source, "tokens"]
     if stage == "records" or source not in ratios:
         return None
-    return round(counts[stage, source, "bytes"] / ratios[source])
+    return round(counts[stage, source, "characters"] / ratios[source])
 
 
 def _in_recipe_order(sources: Iterable[str], recipe: Recipe) -> list[str]:
@@ -233,53 +233,58 @@ def eval_table(workspace: Workspace) -> pl.DataFrame:
 
 
 def _funnel_table(rows: pl.DataFrame) -> Table:
-    table = Table(
-        title="Funnel: what reached each stage, and what stopped the rest", title_justify="left", header_style="bold", box=SIMPLE_HEAD
-    )
+    table = _table("Funnel: what reached each stage, and what stopped the rest")
     for name in ("stage", "source", "documents", "kept", "tokens", "dropped by"):
         numeric = name in ("documents", "kept", "tokens")
         table.add_column(name, justify="right" if numeric else "left", no_wrap=name != "dropped by", overflow="fold")
-    before: dict[str, int] = {}
     for row in with_totals(rows):
         last = row["source"] == "all"
-        earlier = before.get(row["source"])
         table.add_row(
             row["stage"] if row["first"] else "",
             row["source"],
             _number(row["documents"]),
-            f"{row['documents'] / earlier:.0%}" if earlier else "",
+            "" if row["share"] is None else f"{row['share']:.0%}",
             _number(row["tokens"]),
             reasons(row["dropped_by"]) if row["first"] or not last else "",
             style="bold" if last else None,
             end_section=last,
         )
-        before[row["source"]] = row["documents"]
     return table
 
 
 def with_totals(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
-    """The rows of each stage and then their sum; `first` marks a stage's first row."""
-    summed = {row["stage"]: row for row in totals(rows).iter_rows(named=True)}
-    for stage, total in summed.items():
-        part = rows.filter(pl.col("stage") == stage).to_dicts()
+    """The rows of each stage and then their sum. `first` marks a stage's first row; `share` is what was kept of the stage before."""
+    before: dict[str, int] = {}
+    for total in totals(rows).iter_rows(named=True):
+        part = rows.filter(pl.col("stage") == total["stage"]).to_dicts()
+        now = {row["source"]: row["documents"] for row in part}
+        if before:
+            now["all"] = sum(documents for source, documents in now.items() if source in before)  # what the mix adds was not kept
+            before["all"] = sum(before.values())
         for n, row in enumerate([*part, total] if len(part) > 1 else [total]):
-            yield {**row, "first": n == 0}
+            earlier = before.get(row["source"])
+            yield {**row, "first": n == 0, "share": now[row["source"]] / earlier if earlier else None}
+        before = {source: documents for source, documents in now.items() if source != "all"}
 
 
 def reasons(dropped_by: list[dict[str, Any]], top: int = TOP_REASONS) -> str:
-    """`gopher.stop_words 12, kl.outlier 3, 2 more 4`"""
+    """`gopher.stop_words 12, kl.outlier 3, others 4`"""
     shown = [f"{each['rule']} {each['documents']:,}" for each in dropped_by[:top]]
     rest = dropped_by[top:]
-    return ", ".join([*shown, *([f"{len(rest)} more {sum(each['documents'] for each in rest):,}"] if rest else [])])
+    return ", ".join([*shown, *([f"others {sum(each['documents'] for each in rest):,}"] if rest else [])])
 
 
 def _eval_table(scores: pl.DataFrame) -> Table:
-    table = Table(title="Bits per byte on held-out documents (lower is better)", title_justify="left", header_style="bold", box=SIMPLE_HEAD)
+    table = _table("Bits per byte on held-out documents (lower is better)")
     for name in scores.columns:
         table.add_column(name, justify="left" if name in ("model", "scheme") else "right")
     for row in scores.iter_rows():
         table.add_row(*(cell if isinstance(cell, str) else "" if cell is None else f"{cell:.3f}" for cell in row))
     return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
 
 
 def _number(value: int | None) -> str:

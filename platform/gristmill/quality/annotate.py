@@ -3,8 +3,8 @@
 FineWeb-Edu (Penedo et al. 2024, section 4) asks a model for an additive grade of 0 to 5. We read the grade off the
 probabilities of the six digits (its expected value), which costs one prompt and no generation and gives ties no room.
 Before a teacher may grade it is calibrated on constructed contrasts (`contrasts`): if it does not put real passages
-above their damaged versions by the margin that the recipe asks for, the declared rubric (`rubric`) grades, and what
-decided is part of what is returned.
+above their damaged versions by the margin that the recipe asks for, and at least as well as the declared rubric
+(`rubric`) does, the rubric grades, and what decided is part of what is returned.
 """
 
 from __future__ import annotations
@@ -27,17 +27,16 @@ CALIBRATION_SHARE = 0.5  # of the token budget, at most
 CALIBRATION_DOCUMENTS = 40  # at most; times six kinds of contrast
 MIN_CALIBRATION_PAIRS = 12  # under this an agreement says nothing
 
-PROMPT = """Rate how well the passage below could be used to teach. Start from 0 and add one point for each statement that is true:
-- It holds some facts about a subject that people study, whatever stands around them.
-- It treats that subject in whole sentences and in a sensible order.
-- It explains ideas, so that a teacher could use it in a course.
-- It is clear and complete, with no advertising, menus or filler.
-- It is an outstanding lesson: it reasons step by step and gives examples.
-
-Passage:
+PROMPT = """Passage:
 {passage}
 
-Points, from 0 to 5: """
+Question: How many points from 0 to 5 does the passage above earn as teaching material? It earns one point for each of these that holds:
+- it gives facts about a subject that people study;
+- it is written in whole sentences, in a sensible order;
+- it explains ideas, so that a teacher could use it;
+- it is complete, and free of menus, advertising and filler;
+- it reasons step by step and gives examples.
+A menu, a list of keywords or garbled text earns 0; a clear and well reasoned lesson earns 5. Answer with one digit."""
 
 
 class Grader(Protocol):
@@ -71,10 +70,12 @@ class Annotated:
 def annotate(sample: pl.DataFrame, teacher: Grader, *, token_budget: int, min_agreement: float) -> Annotated:
     """Grades a sample (doc_id, shard, source, split, weight, passage), in the order of its rows, within the budget."""
     rubric_grades = {text: rubric.grade(text) for text in sample["passage"].unique()}
-    pairs, tokens = _affordable_contrasts(sample, teacher, int(CALIBRATION_SHARE * token_budget))
-    rubric_agreement = contrasts.agreement(pairs, {text: rubric.grade(text) for text in _texts(pairs)})
+    every = contrasts.build(sample, CALIBRATION_DOCUMENTS)
+    pairs, tokens = _affordable_contrasts(every, teacher, int(CALIBRATION_SHARE * token_budget))
+    rubric_contrast_grades = {text: rubric.grade(text) for text in _texts(every)}
     teacher_grades: dict[str, float] = {}
-    reports = [rubric_agreement.with_columns(grader=pl.lit(RUBRIC))]
+    # the rubric costs nothing, so it is measured on every contrast; the teacher on those that its budget pays for
+    reports = [contrasts.agreement(every, rubric_contrast_grades).with_columns(grader=pl.lit(RUBRIC))]
     cut = 0
     if len(pairs) < MIN_CALIBRATION_PAIRS:
         grader, tokens = RUBRIC, 0
@@ -85,10 +86,12 @@ def annotate(sample: pl.DataFrame, teacher: Grader, *, token_budget: int, min_ag
         teacher_grades = grade(_texts(pairs), teacher)
         teacher_agreement = contrasts.agreement(pairs, teacher_grades)
         reports.append(teacher_agreement.with_columns(grader=pl.lit(teacher.name)))
-        margin = float(teacher_agreement.filter(pl.col("contrast") == "all")["margin"].item())
-        grader = teacher.name if margin >= min_agreement else RUBRIC
+        margin, rubric_margin = _overall(teacher_agreement), _overall(contrasts.agreement(pairs, rubric_contrast_grades))
+        # a teacher that tells real from damaged text worse than a free rubric brings noise at a price
+        grader = teacher.name if margin >= max(min_agreement, rubric_margin) else RUBRIC
         reason = (
-            f"the teacher's margin over chance on {len(pairs)} contrasts is {margin:.3f}; quality.min_agreement asks for {min_agreement:g}"
+            f"the teacher's margin over chance on {len(pairs)} contrasts is {margin:.3f}; quality.min_agreement asks for "
+            f"{min_agreement:g}, and the rubric reaches {rubric_margin:.3f} on the same"
         )
         if grader == teacher.name:
             affordable, spent = _affordable(sample["passage"], set(teacher_grades), teacher, token_budget - tokens)
@@ -125,17 +128,23 @@ def grade(passages: Sequence[str], teacher: Grader) -> dict[str, float]:
     return {passage: round(float(value), 6) for passage, value in zip(passages, expected, strict=True)}
 
 
-def _affordable_contrasts(sample: pl.DataFrame, teacher: Grader, budget: int) -> tuple[list[contrasts.Contrast], int]:
+def _overall(agreement: pl.DataFrame) -> float:
+    return float(agreement.filter(pl.col("contrast") == "all")["margin"].item())
+
+
+def _affordable_contrasts(every: list[contrasts.Contrast], teacher: Grader, budget: int) -> tuple[list[contrasts.Contrast], int]:
     """The contrasts of as many documents as the budget pays for, and what they cost in prompt tokens."""
     pairs: list[contrasts.Contrast] = []
+    paid: set[str] = set()
     spent = 0
-    every = contrasts.build(sample, CALIBRATION_DOCUMENTS)
     for doc_id in dict.fromkeys(pair.doc_id for pair in every):
         own = [pair for pair in every if pair.doc_id == doc_id]
-        cost = sum(_cost(text, teacher) for text in _texts(own))
+        new = set(_texts(own)) - paid
+        cost = sum(_cost(text, teacher) for text in new)
         if spent + cost > budget:
             break
         pairs += own
+        paid |= new
         spent += cost
     return pairs, spent
 

@@ -102,7 +102,7 @@ def keyword_spam(passage: str, chance: random.Random) -> str:
 def cut_off(passage: str, chance: random.Random) -> str:
     """Every sentence ends after a few words, as on a page of teasers. Shorter than the original."""
     stubs = [" ".join(s.split()[:STUB_WORDS]) + "..." for s in SENTENCES.findall(passage) if len(s.split()) > STUB_WORDS]
-    return "\n".join(stubs) + "\nRead more"
+    return "\n".join([*stubs, "Read more"]) if stubs else passage
 
 
 def gibberish(passage: str, chance: random.Random) -> str:

@@ -32,9 +32,10 @@ MOST_REPEATED = 0.2                # share of the 4-grams that repeat an earlier
 MOST_FEATURES = 1                  # of a teacher of 135 million parameters; more, and it talks about them
 
 TALK = re.compile(
-    r"\b(this|the|my|your) (short |little )?story (should|must|uses?|used|has|contains?|includes?|features?"
+    r"\b(this|the|my|your) (short |little )?story (should|must|could|can|uses?|used|has|contains?|includes?|features?"
     r"|is (about|a|written|designed|set)|ends|begins|starts|takes|follows|teaches|shows|tells)\b"
-    r"|\bin (the|this|my) story\b|\b(adjectives?|nouns?|verbs?|plot twist|foreshadow\w*|dialogue|narrator|word count)\b"
+    r"|\b(short|simple) (story|words)\b|\bhappy to help you\b|\bin (the|this|my) story\b"
+    r"|\b(adjectives?|nouns?|verbs?|plot twist|foreshadow\w*|dialogue|narrator|word count)\b"
     r"|\b(as an ai|language model|smollm|hugging face)\b",
     re.IGNORECASE,
 )
@@ -42,7 +43,7 @@ TALK = re.compile(
 
 WORDS = {"verb": VERBS, "noun": NOUNS, "adjective": ADJECTIVES}
 
-PREFACE = re.compile(r"\*\*|#|title\b|sure\b|here is|here's", re.IGNORECASE)
+PREFACE = re.compile(r"\*\*|#|title\b|sure\b|certainly\b|of course\b|here is|here's|i'd be happy", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

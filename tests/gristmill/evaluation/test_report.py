@@ -10,6 +10,7 @@ from gristmill.evaluation import plots, sections
 from gristmill.evaluation.excerpts import EXCERPT, excerpt
 from gristmill.evaluation.report import SECTIONS, render, write_report
 from gristmill.policy.rules import Rule
+from gristmill.policy.verdicts import judge
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -103,7 +104,8 @@ def test_nearest_takes_both_sides_and_spares_exempt_sources():
         {"doc_id": list("abcdef"), "shard": "s", "source": ["web"] * 5 + ["code"], "x.y": [1.0, 4.0, 4.9, 5.0, 9.0, 4.99]}
     )
     rule = Rule(name="x.low", signal="x.y", drop_when="<", threshold=5, except_sources=["code"])
-    found = sections.nearest(signals, rule, count=2)
+    judged = pl.concat([judge(part, [rule], source, "test") for (source,), part in signals.group_by("source")])
+    found = sections.nearest(signals, judged, rule, count=2)
     assert found.select("doc_id", "dropped").rows() == [("c", True), ("b", True), ("d", False), ("e", False)]
 
 

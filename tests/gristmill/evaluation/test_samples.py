@@ -4,7 +4,7 @@ import polars as pl
 import torch
 
 from gristmill.corpus import tokenizer
-from gristmill.evaluation.samples import continuation, samples
+from gristmill.evaluation.samples import continuations, samples
 from gristmill.model.config import Config
 from gristmill.model.decoder import Decoder
 
@@ -30,8 +30,9 @@ def test_the_same_each_time_and_longer_than_the_context():
 
 
 def test_a_prompt_longer_than_the_context():
-    assert len(continuation(MODEL, TRAINED.encode("the cat sat on " * 10), 3, CONFIG.context, 0, 1, seed=5)) <= 3
+    written = continuations(MODEL, [TRAINED.encode("the cat sat on " * 10), TRAINED.encode("a")], 3, CONFIG.context, 0, 1, seeds=[5, 6])
+    assert all(len(ids) <= 3 for ids in written)
 
 
 def test_ends_where_the_model_ends_and_never_pads():
-    assert continuation(Ends(), [5], 10, 4, 0, 1, seed=1) == []
+    assert continuations(Ends(), [[5], [5, 6]], 10, 4, 0, 1, seeds=[1, 2]) == [[], []]

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from gristmill.lineage.funnel import bytes_per_token, eval_table, format_funnel, funnel, reasons, totals
+from gristmill.lineage.funnel import bytes_per_token, eval_table, format_funnel, funnel, reasons, totals, with_totals
 
 spec = importlib.util.spec_from_file_location("generated_lake", Path(__file__).parents[1] / "evaluation" / "generated_lake.py")
 generated_lake = importlib.util.module_from_spec(spec)
@@ -47,14 +47,14 @@ def test_what_stopped_whom(built):
     assert dropped["deduplicated", "web"] == {"dedup.near": 2}
     assert dropped["deduplicated", "code"] == {}
     assert dropped["curated", "web"] == {"quality.score": 2}
-    assert set(dropped["mixed", "web"]) == {"held out for test", "held out for validation"}
+    assert set(dropped["mixed", "web"]) == {"test split", "validation split"}
 
 
 def test_words_and_tokens(built):
     rows = {(row["stage"], row["source"]): row for row in funnel(built).iter_rows(named=True)}
     assert bytes_per_token(built) == {"web": 3.0, "code": 4.0}
-    n_bytes = sum(built.read("documents", shard)["n_bytes"].sum() for shard in ("docs-1/a", "docs-1/b"))
-    assert rows["documents", "web"]["tokens"] == round(n_bytes / 3)
+    characters = sum(built.read("documents", shard)["n_chars"].sum() for shard in ("docs-1/a", "docs-1/b"))
+    assert rows["documents", "web"]["tokens"] == round(characters / 3)
     assert rows["records", "web"]["tokens"] is None and rows["records", "web"]["words"] is None
     provenance = built.read("mixed_corpus", "general", "provenance")
     assert rows["mixed", "code"]["tokens"] == (provenance["end"] - provenance["start"]).sum()
@@ -68,6 +68,17 @@ def test_totals_are_sums(built):
     assert {each["rule"]: each["documents"] for each in summed.filter(pl.col("stage") == "filtered")["dropped_by"][0]} == {
         "gopher.word_count_min": 24
     }
+
+
+def test_shares_are_of_the_stage_before(built):
+    rows = funnel(built)
+    added = rows.filter(pl.col("stage") == "mixed").head(1).with_columns(source=pl.lit("synthetic"), documents=pl.lit(999, pl.Int64))
+    shares = {(row["stage"], row["source"]): row["share"] for row in with_totals(pl.concat([rows, added]))}
+    assert shares["records", "all"] is None
+    assert shares["filtered", "web"] == 64 / 80
+    assert shares["filtered", "all"] == 86 / 110
+    assert shares["mixed", "synthetic"] is None
+    assert shares["mixed", "all"] < 1  # what the mix adds was not kept
 
 
 def test_printed_with_the_eval_table(built):
@@ -86,5 +97,5 @@ def test_an_empty_lake(workspace):
 
 
 def test_reasons_are_short():
-    assert reasons([{"rule": f"r{n}", "documents": 1000} for n in range(5)]) == "r0 1,000, r1 1,000, r2 1,000, 2 more 2,000"
+    assert reasons([{"rule": f"r{n}", "documents": 1000} for n in range(5)]) == "r0 1,000, r1 1,000, r2 1,000, others 2,000"
     assert reasons([]) == ""

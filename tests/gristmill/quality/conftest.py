@@ -1,5 +1,6 @@
 """Passages of four kinds, and teachers that are real implementations of the port."""
 
+import itertools
 import random
 import re
 from collections import Counter
@@ -21,12 +22,16 @@ def explanation(seed: int) -> str:
     sentences = []
     for _ in range(9):
         verb, thing, other = chance.choice(VERBS), chance.choice(THINGS), chance.choice(THINGS)
-        sentences.append(chance.choice((
-            f"The {subject} {verb} {thing} because the {other} around it never stays the same for a long time.",
-            f"For example, a {subject} that {verb} {thing} is called a simple {subject}, although its {other} may be large.",
-            f"If the {thing} rises, then the {subject} {verb} more {other}, which means that the balance moves.",
-            f"Therefore we consider how the {subject} {verb} {thing} and why the {other} follows in the end.",
-        )))
+        sentences.append(
+            chance.choice(
+                (
+                    f"The {subject} {verb} {thing} because the {other} around it never stays the same for a long time.",
+                    f"For example, a {subject} that {verb} {thing} is called a simple {subject}, although its {other} may be large.",
+                    f"If the {thing} rises, then the {subject} {verb} more {other}, which means that the balance moves.",
+                    f"Therefore we consider how the {subject} {verb} {thing} and why the {other} follows in the end.",
+                )
+            )
+        )
     return " ".join(sentences)
 
 
@@ -46,7 +51,7 @@ class BigramTeacher:
 
     def _pairs(self, text: str) -> list[tuple[str, str]]:
         words = re.findall(r"[a-z']+|[.,]", text.lower())
-        return list(zip(words, words[1:], strict=False))
+        return list(itertools.pairwise(words))
 
     def score(self, prompts: Sequence[str], choices: Sequence[str]) -> np.ndarray:
         rows = []
@@ -86,10 +91,16 @@ def graded_sample() -> pl.DataFrame:
     rows = []
     for i in range(30):
         text = listing(i) if i % 3 == 2 else explanation(i)
-        rows.append({
-            "doc_id": f"{i:032x}", "shard": "site/0", "source": "web" if i % 2 else "prose",
-            "split": "validation" if i % 5 == 0 else "train", "weight": 2.0, "passage": text,
-        })
+        rows.append(
+            {
+                "doc_id": f"{i:032x}",
+                "shard": "site/0",
+                "source": "web" if i % 2 else "prose",
+                "split": "validation" if i % 5 == 0 else "train",
+                "weight": 2.0,
+                "passage": text,
+            }
+        )
     return pl.DataFrame(rows)
 
 

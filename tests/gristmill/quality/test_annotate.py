@@ -17,7 +17,9 @@ def test_a_teacher_that_tells_language_from_its_wreck_grades(graded_sample, able
     assert made.grader == "bigrams@1" and set(rows["grader"]) == {"bigrams@1"}
     assert rows["grade"].equals(rows["teacher_grade"]) and rows.height == 30 and made.cut == 0
     texts = dict(graded_sample.select("doc_id", "passage").iter_rows())
-    by_kind = rows.with_columns(listing=pl.Series(["(" in texts[d] for d in rows["doc_id"]])).group_by("listing").agg(pl.col("grade").mean())
+    by_kind = (
+        rows.with_columns(listing=pl.Series(["(" in texts[d] for d in rows["doc_id"]])).group_by("listing").agg(pl.col("grade").mean())
+    )
     assert dict(by_kind.iter_rows())[False] > dict(by_kind.iter_rows())[True] + 1
 
 
@@ -29,7 +31,7 @@ def test_a_teacher_without_judgement_is_replaced_by_the_rubric_and_asked_no_furt
     texts = dict(graded_sample.select("doc_id", "passage").iter_rows())
     assert all(row["grade"] == rubric.grade(texts[row["doc_id"]]) for row in made.annotations.iter_rows(named=True))
     calibrated = made.annotations.filter(pl.col("teacher_grade").is_not_null()).height
-    assert 0 < calibrated < 30                       # the calibration's own passages; lists are too short to damage
+    assert 0 < calibrated < 30  # the calibration's own passages; lists are too short to damage
 
 
 def test_both_graders_are_reported_by_contrast(graded_sample, deaf_teacher):

@@ -8,10 +8,17 @@ import pytest
 from gristmill.quality import contrasts
 from gristmill.quality.contrasts import KINDS, Contrast, agreement, build
 
-TEXT = "\n".join(
-    f"The {a} of the {b} is a thing that we see, because the {b} needs it. Then the {a} goes away."
-    for a, b in zip("alpha beta gamma delta epsilon zeta eta theta".split(), "one two three four five six seven eight".split(), strict=True)
-)
+PAIRS = [
+    ("alpha", "one"),
+    ("beta", "two"),
+    ("gamma", "three"),
+    ("delta", "four"),
+    ("epsilon", "five"),
+    ("zeta", "six"),
+    ("eta", "seven"),
+    ("theta", "eight"),
+]
+TEXT = "\n".join(f"The {a} of the {b} is a thing that we see, because the {b} needs it. Then the {a} goes away." for a, b in PAIRS)
 
 
 def passages(*texts: str) -> pl.DataFrame:
@@ -32,7 +39,7 @@ def test_a_damage_is_a_function_of_the_document():
     both = build(passages(TEXT, TEXT), 2)
     assert build(passages(TEXT, TEXT), 2) == both
     first, second = both[: len(KINDS)], both[len(KINDS) :]
-    assert [c.damaged for c in first] != [c.damaged for c in second]      # another document, another damage
+    assert [c.damaged for c in first] != [c.damaged for c in second]  # another document, another damage
 
 
 def test_shuffling_keeps_the_words():

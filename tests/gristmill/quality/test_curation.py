@@ -1,5 +1,7 @@
 """The last verdict: cutoffs from quantiles, and verdicts that keep their reasons."""
 
+import itertools
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -9,14 +11,24 @@ from gristmill.errors import GristmillError
 from gristmill.lake.contracts import CONTRACTS, conform
 from gristmill.quality.curation import RULE, curate, cutoff
 
-EVEN = [i / 100 for i in range(101)]             # scores evenly from 0 to 1
+EVEN = [i / 100 for i in range(101)]  # scores evenly from 0 to 1
 HIGH = [4 + i / 100 for i in range(101)]
 
 
 def verdicts(*rows: tuple[str, bool, str | None]) -> pl.DataFrame:
     return pl.DataFrame(
-        [{"doc_id": d, "kept": k, "first_rule": r, "value": None if k else 1.0, "threshold": None if k else 2.0, "fired": [] if k else [r], "policy": "p@1"}
-         for d, k, r in rows],
+        [
+            {
+                "doc_id": d,
+                "kept": k,
+                "first_rule": r,
+                "value": None if k else 1.0,
+                "threshold": None if k else 2.0,
+                "fired": [] if k else [r],
+                "policy": "p@1",
+            }
+            for d, k, r in rows
+        ],
         schema=CONTRACTS["verdicts"].schema,
     )
 
@@ -52,7 +64,7 @@ def test_nothing_to_drop_is_no_cutoff():
 def test_no_more_of_the_sample_lies_under_the_cutoff_than_asked(quantiles, share):
     threshold = cutoff({"web": quantiles}, {"web": 1000}, share, [])
     if threshold is not None:
-        below = sum((a + b) / 2 < threshold - 1e-5 for a, b in zip(quantiles, quantiles[1:], strict=False)) / 100
+        below = sum((a + b) / 2 < threshold - 1e-5 for a, b in itertools.pairwise(quantiles)) / 100
         assert below <= share + 1e-9
 
 
@@ -60,7 +72,13 @@ def test_the_low_score_is_dropped_with_its_reason_and_the_rest_is_untouched():
     before = verdicts(("a", True, None), ("b", True, None), ("c", False, "gopher.stop_words"))
     after = conform("verdicts", curate(before, scored(a=0.9, b=0.2), 0.5))
     assert after.row(1, named=True) == {
-        "doc_id": "b", "kept": False, "first_rule": RULE, "value": 0.2, "threshold": 0.5, "fired": [RULE], "policy": "p@1",
+        "doc_id": "b",
+        "kept": False,
+        "first_rule": RULE,
+        "value": 0.2,
+        "threshold": 0.5,
+        "fired": [RULE],
+        "policy": "p@1",
     }
     assert after.filter(pl.col("doc_id") != "b").equals(before.filter(pl.col("doc_id") != "b"))
 

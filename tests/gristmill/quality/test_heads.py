@@ -14,11 +14,19 @@ def problem(n: int, noise: float, seed: int = 0, curved: bool = False) -> tuple[
     vectors = chance.normal(size=(n, 16)).astype(np.float32)
     signal = (np.sign(vectors[:, 0] * vectors[:, 1]) * 2) if curved else vectors[:, :4].sum(axis=1) / 2
     grades = np.clip(2.5 + signal + noise * chance.normal(size=n), 0, 5).round(6)
-    rows = pl.DataFrame({
-        "doc_id": [f"{i:032x}" for i in range(n)], "shard": ["s/0"] * n, "source": ["web" if i % 3 else "prose" for i in range(n)],
-        "split": ["validation" if i % 5 == 0 else "train" for i in range(n)], "teacher_grade": grades, "rubric_grade": grades, "grade": grades,
-        "grader": ["t"] * n, "weight": [2.0] * n,
-    })
+    rows = pl.DataFrame(
+        {
+            "doc_id": [f"{i:032x}" for i in range(n)],
+            "shard": ["s/0"] * n,
+            "source": ["web" if i % 3 else "prose" for i in range(n)],
+            "split": ["validation" if i % 5 == 0 else "train" for i in range(n)],
+            "teacher_grade": grades,
+            "rubric_grade": grades,
+            "grade": grades,
+            "grader": ["t"] * n,
+            "weight": [2.0] * n,
+        }
+    )
     return rows, vectors
 
 

@@ -19,7 +19,9 @@ MENU = "\n".join(["Home", "Contact us", "Log in", "Products", "Next page", "Priv
 
 
 def test_a_lesson_is_graded_high_and_a_menu_low():
-    assert rubric.grade(LESSON) == pytest.approx(4.983333, abs=1e-6)      # 89 distinct words of the first 150: (89 - 30) / 60; the other points are full
+    assert rubric.grade(LESSON) == pytest.approx(
+        4.983333, abs=1e-6
+    )  # 89 distinct words of the first 150: (89 - 30) / 60; the other points are full
     assert rubric.grade(MENU) == pytest.approx(0.0, abs=1e-6)
 
 
@@ -30,13 +32,16 @@ def test_points_are_named_described_and_sum_to_the_grade():
     assert all(p.rewards and p.low < p.high for p in rubric.POINTS)
 
 
-@pytest.mark.parametrize(("point", "damaged"), [
-    ("prose", "\n".join(LESSON.replace(".", "").split(" ", 60))),
-    ("explains", " ".join("The function returns one number." for _ in range(30))),
-    ("teaches", " ".join("The river carries water to the sea." for _ in range(30))),
-    ("grammar", " ".join(sorted(LESSON.split()))),
-    ("substance", "The function returns a number because the number is small. " * 12),
-])
+@pytest.mark.parametrize(
+    ("point", "damaged"),
+    [
+        ("prose", "\n".join(LESSON.replace(".", "").split(" ", 60))),
+        ("explains", " ".join("The function returns one number." for _ in range(30))),
+        ("teaches", " ".join("The river carries water to the sea." for _ in range(30))),
+        ("grammar", " ".join(sorted(LESSON.split()))),
+        ("substance", "The function returns a number because the number is small. " * 12),
+    ],
+)
 def test_each_point_is_lost_by_its_own_damage(point, damaged):
     assert rubric.points(damaged)[point] < 0.5 < rubric.points(LESSON)[point]
 

@@ -9,7 +9,10 @@ from gristmill.lake.contracts import conform
 from gristmill.quality import scores, topics
 from gristmill.quality.taxonomy import TAXONOMIES, WEBORGANIZER, taxonomy
 
-SENTENCES = {name: (np.eye(6)[[at, at]] + 0.1 * np.eye(6)[[(at + 1) % 6, (at + 5) % 6]]).astype(np.float32) for at, name in enumerate(("arts", "law", "sea"))}
+SENTENCES = {
+    name: (np.eye(6)[[at, at]] + 0.1 * np.eye(6)[[(at + 1) % 6, (at + 5) % 6]]).astype(np.float32)
+    for at, name in enumerate(("arts", "law", "sea"))
+}
 
 
 def documents(n: int, noise: float = 0.15) -> tuple[pl.DataFrame, np.ndarray, list[str]]:
@@ -25,7 +28,7 @@ def test_weborganizer_has_its_24_topics_each_with_several_sentences():
     assert len(WEBORGANIZER) == 24 and all(len(sentences) >= 3 for sentences in WEBORGANIZER.values())
     assert list(WEBORGANIZER) == sorted(WEBORGANIZER)
     assert {"science_math_and_technology", "software_development", "literature", "religion"} <= set(WEBORGANIZER)
-    assert all(name.replace("_", "").isalpha() for name in WEBORGANIZER)              # fits `source/topic` in a mix
+    assert all(name.replace("_", "").isalpha() for name in WEBORGANIZER)  # fits `source/topic` in a mix
 
 
 def test_an_unknown_taxonomy_names_the_nearest():

@@ -95,6 +95,7 @@ def test_a_good_story_is_verified() -> None:
     (GOOD + " He ran and ran and ran." * 9, "not in circles"),
     (GOOD + " The story ends with a lesson.", "no talk of the task"),
     (GOOD + " The verb is hide.", "no talk of the task"),
+    (GOOD + " I made a simple story. It could use more.", "no talk of the task"),
     (GOOD + " See https://example.org now.", "plain"),
     (GOOD + " **The end**.", "plain"),
 ])
@@ -111,6 +112,7 @@ def test_a_repeat_is_found_whatever_its_dress() -> None:
     ("Title: The Mouse\n\nA mouse ran. It fell. It was", "A mouse ran. It fell."),
     ("**The Mouse**\n\nA mouse ran.", "A mouse ran."),
     ("Sure! Here is a story.\n\nA mouse ran.", "A mouse ran."),
+    ("I'd be happy to help. Here's a way to start:\n\n\"A mouse ran.", "A mouse ran."),
     ("A mouse ran.\n\nThis story uses the verb run.", "A mouse ran."),
     ('A mouse said, "Run! Now it', 'A mouse said, "Run!"'),
     ('"A mouse ran. It fell.', "A mouse ran. It fell."),
