@@ -1,7 +1,6 @@
 """A real webserver and daemon, driven in headless Chromium: the graph, a partition, a materialisation's metadata."""
 
 import os
-import re
 import shutil
 import signal
 import socket
@@ -18,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
-PATIENCE = 180      # seconds that a start, or a page, may take on a busy machine
+PATIENCE = 120      # seconds that a start, or a page, may take on a busy machine
 
 
 def free_port() -> int:
@@ -104,9 +103,13 @@ def test_the_graph_a_partition_and_a_materialisation_can_be_seen(ui, page):
     page.goto(f"{url}/asset-groups")
     page.wait_for_load_state("networkidle")
     dismiss_greeting(page)
-    page.get_by_text("filtered_shards", exact=True).first.wait_for()
-    page.get_by_text("lineage_audit", exact=True).first.wait_for()
+    for group in ("crawl", "filters", "dedup", "quality", "synthetic", "corpus", "models", "evaluation", "lineage"):
+        page.get_by_text(group, exact=True).first.wait_for()
     page.screenshot(path=str(mill.folder / "graph.png"))
+    page.goto(f"{url}/locations/gristmill/asset-groups/filters/lineage")
+    for name in ("edits", "token_distribution", "signals", "filtered_shards"):
+        page.get_by_text(name, exact=True).first.wait_for()
+    page.screenshot(path=str(mill.folder / "group.png"))
 
     page.goto(f"{url}/assets/documents?view=partitions&partition={shard}")
     dismiss_greeting(page)
@@ -116,7 +119,8 @@ def test_the_graph_a_partition_and_a_materialisation_can_be_seen(ui, page):
 
     page.goto(f"{url}/assets/checkpoints?view=events")
     dismiss_greeting(page)
-    page.get_by_text(re.compile("data version", re.I)).first.wait_for()
+    page.get_by_text("final loss", exact=True).first.wait_for()
+    page.get_by_text("data version", exact=True).first.wait_for()
     page.screenshot(path=str(mill.folder / "materialization.png"))
 
 
