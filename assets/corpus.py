@@ -12,12 +12,12 @@ from gristmill.recipe import PHASES, Recipe
 from gristmill.views import VERSION as VIEWS
 from gristmill.views import final
 
-HELD_OUT_DOCUMENTS = 200      # on which a tokenizer is measured
-MIX_BOUND = 0.02              # points by which a share of the mix may be missed
-MIN_BUDGET = 0.98             # share of a phase's tokens that its documents must fill
-MIN_BYTES_PER_TOKEN = 1.2     # bytes alone give 1
+HELD_OUT_DOCUMENTS = 200  # on which a tokenizer is measured
+MIX_BOUND = 0.02  # points by which a share of the mix may be missed
+MIN_BUDGET = 0.98  # share of a phase's tokens that its documents must fill
+MIN_BYTES_PER_TOKEN = 1.2  # bytes alone give 1
 FROM_A_SET = pl.col("origin").str.starts_with("synthetic/")
-REBUILT_SEQUENCES = 5         # of each phase, in the check
+REBUILT_SEQUENCES = 5  # of each phase, in the check
 
 
 def make_tokenizer(workspace: Workspace, partition: Partition) -> Made:
@@ -28,10 +28,16 @@ def make_tokenizer(workspace: Workspace, partition: Partition) -> Made:
     folder = workspace.scratch("tokenizer") / "tokenizer"
     trained.save(folder)
     compression = tokenizer.bytes_per_token(trained, _held_out(workspace))
-    return Made(files={"model": folder}, metadata={
-        "vocabulary": trained.vocab_size, "documents": documents.height, "bytes": int(documents["text"].str.len_bytes().sum()),
-        "bytes per token": _overall(compression), "held-out bytes per token": compression.to_dicts(),
-    })
+    return Made(
+        files={"model": folder},
+        metadata={
+            "vocabulary": trained.vocab_size,
+            "documents": documents.height,
+            "bytes": int(documents["text"].str.len_bytes().sum()),
+            "bytes per token": _overall(compression),
+            "held-out bytes per token": compression.to_dicts(),
+        },
+    )
 
 
 def make_mixed_corpus(workspace: Workspace, partition: Partition) -> Made:
@@ -46,10 +52,17 @@ def make_mixed_corpus(workspace: Workspace, partition: Partition) -> Made:
     rows = rows.with_columns(origin=pl.when(FROM_A_SET).then("origin").otherwise(pl.lit("crawl")))
     path = workspace.scratch("mixed_corpus", partition) / "tokens.npy"
     packing.save(sequences, path)
-    return Made({"provenance": rows}, {"tokens": path}, metadata={
-        "sequences": len(sequences), "tokens": int(sequences.size), "tokens asked": phase.tokens,
-        "documents": rows["doc_id"].n_unique(), "mix": mixture.realised_mix(rows, partition, phase),
-    })
+    return Made(
+        {"provenance": rows},
+        {"tokens": path},
+        metadata={
+            "sequences": len(sequences),
+            "tokens": int(sequences.size),
+            "tokens asked": phase.tokens,
+            "documents": rows["doc_id"].n_unique(),
+            "mix": mixture.realised_mix(rows, partition, phase),
+        },
+    )
 
 
 class _Streams:
@@ -82,16 +95,23 @@ def _candidates(workspace: Workspace) -> pl.DataFrame:
         topics = workspace.read("quality_scores", shard, columns=["doc_id", "topic"])
         frames.append(
             pl.DataFrame({"doc_id": _curated(workspace, shard, "train")}, schema={"doc_id": pl.String})
-            .join(sizes, on="doc_id").join(topics, on="doc_id", how="left")
+            .join(sizes, on="doc_id")
+            .join(topics, on="doc_id", how="left")
             .with_columns(pl.col("topic").fill_null(""), origin=pl.lit(shard), source=pl.lit(workspace.recipe.source_of(shard)))
             .select(*mixture.CANDIDATE)
         )
     for name in workspace.partitions("synthetic_sets"):
         frames.append(
-            workspace.scan("synthetic_sets", name).filter("verified")
-            .with_columns(origin=pl.lit(f"synthetic/{name}"), source=pl.lit("synthetic"), topic=pl.lit(name),
-                          n_bytes=pl.col("text").str.len_bytes().cast(pl.Int64))
-            .select(*mixture.CANDIDATE).collect()
+            workspace.scan("synthetic_sets", name)
+            .filter("verified")
+            .with_columns(
+                origin=pl.lit(f"synthetic/{name}"),
+                source=pl.lit("synthetic"),
+                topic=pl.lit(name),
+                n_bytes=pl.col("text").str.len_bytes().cast(pl.Int64),
+            )
+            .select(*mixture.CANDIDATE)
+            .collect()
         )
     return pl.concat(frames)
 
@@ -158,8 +178,11 @@ def realised_mix(workspace: Workspace) -> Check:
         filled = sum(int(row["tokens"]) for row in mix) / asked
         passed &= filled >= MIN_BUDGET and all(abs(float(row["realised"]) - float(row["asked"])) <= MIX_BOUND for row in mix)
         rows += [{**row, "budget filled": round(filled, 4)} for row in mix]
-    return Check(passed, {"mix": rows, "bound": MIX_BOUND},
-                 "every share within two points of the recipe's, every budget filled; short keys need documents or a higher max_epochs")
+    return Check(
+        passed,
+        {"mix": rows, "bound": MIX_BOUND},
+        "every share within two points of the recipe's, every budget filled; short keys need documents or a higher max_epochs",
+    )
 
 
 def no_held_out_document(workspace: Workspace) -> Check:
@@ -167,8 +190,11 @@ def no_held_out_document(workspace: Workspace) -> Check:
     splits = pl.concat([workspace.read("deduplicated_shards", shard, "splits", ["doc_id", "split"]) for shard in shards])
     used = pl.concat([workspace.read("mixed_corpus", name, "provenance") for name in _phases(workspace)])
     found = provenance.not_for_training(used, splits)
-    return Check(found.is_empty(), {"documents": found.height, "examples": found.head(20).to_dicts()},
-                 "no validation or test document in any sequence")
+    return Check(
+        found.is_empty(),
+        {"documents": found.height, "examples": found.head(20).to_dicts()},
+        "no validation or test document in any sequence",
+    )
 
 
 def rebuilds(workspace: Workspace) -> Check:
@@ -184,8 +210,11 @@ def rebuilds(workspace: Workspace) -> Check:
         streams.count(documents["doc_id"].to_list())
         tried += len(chosen)
         wrong += [{"phase": name, "sequence": i} for i in chosen if not _comes_out_again(frame, i, streams, sequences[i])]
-    return Check(not wrong and not uncovered, {"sequences rebuilt": tried, "wrong": wrong, "tokens without one source": uncovered},
-                 "every token has one source, and sequences rebuilt from their documents are equal")
+    return Check(
+        not wrong and not uncovered,
+        {"sequences rebuilt": tried, "wrong": wrong, "tokens without one source": uncovered},
+        "every token has one source, and sequences rebuilt from their documents are equal",
+    )
 
 
 def _comes_out_again(rows: pl.DataFrame, sequence: int, streams: _Streams, stored: np.ndarray) -> bool:
@@ -209,16 +238,28 @@ def corpus_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.As
     everything = dg.AllPartitionMapping()
     return [
         made_asset(
-            recipe, "tokenizer", group="corpus", make=make_tokenizer, deps=curated,
-            version=f"{tokenizer.VERSION}.{VIEWS}", sections=["tokenizer"], held=recipe.tokenizer.refresh, kinds={"python", "huggingface"},
+            recipe,
+            "tokenizer",
+            group="corpus",
+            make=make_tokenizer,
+            deps=curated,
+            version=f"{tokenizer.VERSION}.{VIEWS}",
+            sections=["tokenizer"],
+            held=recipe.tokenizer.refresh,
+            kinds={"python", "huggingface"},
             checks={"compresses_and_round_trips": compresses_and_round_trips},
             description="Byte-level BPE, trained on a sample of the curated training text that a hash of doc_id chooses. "
-                        "Held: new documents do not move it unless the recipe says so.",
+            "Held: new documents do not move it unless the recipe says so.",
         ),
         made_asset(
-            recipe, "mixed_corpus", group="corpus", make=make_mixed_corpus, partitions=dg.StaticPartitionsDefinition(phases(recipe)),
+            recipe,
+            "mixed_corpus",
+            group="corpus",
+            make=make_mixed_corpus,
+            partitions=dg.StaticPartitionsDefinition(phases(recipe)),
             deps=["tokenizer", *((name, everything) for name in (*curated, "quality_scores", "synthetic_sets"))],
-            version=f"{mixture.VERSION}.{packing.VERSION}.{VIEWS}", sections=["corpus", "sources.groups"],
+            version=f"{mixture.VERSION}.{packing.VERSION}.{VIEWS}",
+            sections=["corpus", "sources.groups"],
             kinds={"python", "parquet", "numpy"},
             checks={"realised_mix": realised_mix, "no_held_out_document": no_held_out_document, "rebuilds": rebuilds},
             description="A phase's sequences of tokens, mixed by source and topic as the recipe asks, with the provenance of every token.",

@@ -108,7 +108,9 @@ def every_document_signed(workspace: Workspace) -> Check:
     unsigned = documents.join(signed, on="doc_id", how="anti").height
     short = signed.filter(pl.col("n_shingles") == 0).height
     passed = unsigned == 0 and short <= MAX_UNSIGNED * max(signed.height, 1)
-    return Check(passed, {"documents": documents.height, "unsigned": unsigned, "too short": short, "bound": MAX_UNSIGNED}, "every document is signed")
+    return Check(
+        passed, {"documents": documents.height, "unsigned": unsigned, "too short": short, "bound": MAX_UNSIGNED}, "every document is signed"
+    )
 
 
 def every_kept_document_embedded(workspace: Workspace) -> Check:

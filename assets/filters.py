@@ -20,9 +20,9 @@ from gristmill.recipe import Recipe
 from gristmill.signals import kl
 from gristmill.signals.compute import DISTRIBUTION_VERSION, VERSIONS, compute_family
 
-MIN_KEPT, MAX_ALONE = 0.05, 0.5     # of a source's documents: the least that is kept, the most that one rule may drop by itself
-MIN_DOCUMENTS = 20                  # a source of fewer is too small for a share to say anything
-MAX_MASKED = 0.1                    # of the characters; more means that a pattern matches what it should not
+MIN_KEPT, MAX_ALONE = 0.05, 0.5  # of a source's documents: the least that is kept, the most that one rule may drop by itself
+MIN_DOCUMENTS = 20  # a source of fewer is too small for a share to say anything
+MAX_MASKED = 0.1  # of the characters; more means that a pattern matches what it should not
 
 
 def make_edits(workspace: Workspace, partition: Partition) -> Made:
@@ -30,11 +30,16 @@ def make_edits(workspace: Workspace, partition: Partition) -> Made:
     settings = workspace.recipe.edits
     clean = views.clean(documents, CONTRACTS["edits"].empty())
     found = edit_rules.find_edits(clean, mask_email=settings.mask_email, mask_ip=settings.mask_ip)
-    return Made({"edits": found}, metadata={
-        "documents": documents.height, "documents edited": found["doc_id"].n_unique(),
-        "characters": int(clean["text"].str.len_chars().sum()), "characters replaced": int((found["end"] - found["start"]).sum()),
-        "by rule": found.group_by("rule").agg(edits=pl.len(), documents=pl.col("doc_id").n_unique()).sort("rule").to_dicts(),
-    })
+    return Made(
+        {"edits": found},
+        metadata={
+            "documents": documents.height,
+            "documents edited": found["doc_id"].n_unique(),
+            "characters": int(clean["text"].str.len_chars().sum()),
+            "characters replaced": int((found["end"] - found["start"]).sum()),
+            "by rule": found.group_by("rule").agg(edits=pl.len(), documents=pl.col("doc_id").n_unique()).sort("rule").to_dicts(),
+        },
+    )
 
 
 def make_token_distribution(workspace: Workspace, partition: Partition) -> Made:
@@ -49,15 +54,21 @@ def make_token_distribution(workspace: Workspace, partition: Partition) -> Made:
             documents, counts = len(left), kl.count(pl.Series([], dtype=pl.String))
             for shard in of_source:
                 clean = _clean(workspace, shard, left)
-                left -= set(clean["doc_id"])               # one document in two shards counts once
+                left -= set(clean["doc_id"])  # one document in two shards counts once
                 counts = kl.add([counts, kl.count(clean["text"])])
                 progress.advance()
             table, terms = kl.distribution(counts), int(counts["count"].sum())
             tables.append(table.select(pl.lit(source).alias("source"), "token", "count", "probability"))
-            rows.append({
-                "source": source, "documents": documents, "terms": terms, "distinct terms": counts.height,
-                "terms kept": table.height, "share covered": round(int(table["count"].sum()) / max(terms, 1), 4),
-            })
+            rows.append(
+                {
+                    "source": source,
+                    "documents": documents,
+                    "terms": terms,
+                    "distinct terms": counts.height,
+                    "terms kept": table.height,
+                    "share covered": round(int(table["count"].sum()) / max(terms, 1), 4),
+                }
+            )
     return Made({"token_distribution": pl.concat(tables)}, metadata={"documents": sum(row["documents"] for row in rows), "by source": rows})
 
 
@@ -87,10 +98,15 @@ def make_signals(workspace: Workspace, partition: Partition) -> Made:
         make = _timed(partial(_family, family, clean, documents, **held.get(family, {})), seconds)
         table = workspace.memo(f"{family} {VERSIONS[family]} {reads[family]}", make, f"signals.{family}")
         tables[f"signals.{family}"] = table
-        rows.append({
-            "family": family, "version": VERSIONS[family], "columns": table.width - 1,
-            "computed now": bool(seconds), "seconds": round(sum(seconds), 3),
-        })
+        rows.append(
+            {
+                "family": family,
+                "version": VERSIONS[family],
+                "columns": table.width - 1,
+                "computed now": bool(seconds),
+                "seconds": round(sum(seconds), 3),
+            }
+        )
     metadata = {"documents": next(iter(tables.values())).height if tables else 0, "families": rows}
     if "signals.gopher" in tables:
         metadata["words"] = int(tables["signals.gopher"]["gopher.word_count"].sum())
@@ -101,11 +117,13 @@ def make_filtered_shards(workspace: Workspace, partition: Partition) -> Made:
     assert partition is not None
     settings, rules = workspace.recipe.policy, workspace.recipe.policy.resolved()
     signals = read_signals(workspace, partition, policy.columns_read(rules))
-    name = f"{settings.name}@{settings.version}"           # without the fingerprint: an edit that flips no document of a shard stops there
+    name = f"{settings.name}@{settings.version}"  # without the fingerprint: an edit that flips no document of a shard stops there
     verdicts = policy.judge(signals, rules, workspace.recipe.source_of(partition), name)
     kept = int(verdicts["kept"].sum())
     metadata: dict[str, Any] = {
-        "documents": verdicts.height, "kept": kept, "kept share": round(kept / max(verdicts.height, 1), 4),
+        "documents": verdicts.height,
+        "kept": kept,
+        "kept share": round(kept / max(verdicts.height, 1), 4),
         "policy": f"{name}:{workspace.recipe.fingerprint('policy')}",
     }
     if "gopher" in workspace.recipe.signals.families:
@@ -179,7 +197,8 @@ def distribution_is_one(workspace: Workspace) -> Check:
     missing = sorted(with_documents - set(sums["source"]))
     sound = sums.filter((pl.col("total") > 1 + 1e-6) | (pl.col("total") < 0.5) | (pl.col("least") <= 0)).is_empty()
     return Check(
-        sound and not missing, {"by source": sums.to_dicts(), "sources without one": ", ".join(missing)},
+        sound and not missing,
+        {"by source": sums.to_dicts(), "sources without one": ", ".join(missing)},
         "Each source has a distribution whose probabilities are positive and sum to between a half and one.",
     )
 
@@ -207,7 +226,8 @@ def funnel(workspace: Workspace) -> Check:
     ]
     lost = [row["source"] for row in rows if row["documents"] >= MIN_DOCUMENTS and row["share"] < MIN_KEPT]
     return Check(
-        not lost, {"by source": rows, "lost nearly everything": ", ".join(lost)},
+        not lost,
+        {"by source": rows, "lost nearly everything": ", ".join(lost)},
         f"Every source of at least {MIN_DOCUMENTS} documents keeps at least {MIN_KEPT:.0%} of them.",
     )
 
@@ -217,12 +237,15 @@ def no_rule_dominates(workspace: Workspace) -> Check:
     rules = workspace.recipe.policy.resolved()
     rows = [
         {"source": source, "rule": rule, "dropped by it alone": alone, "share": round(alone / table.height, 4)}
-        for source, table in _verdicts(workspace) if table.height >= MIN_DOCUMENTS
-        for rule, alone in policy.rule_counts(table, rules).select("rule", "alone").iter_rows() if alone
+        for source, table in _verdicts(workspace)
+        if table.height >= MIN_DOCUMENTS
+        for rule, alone in policy.rule_counts(table, rules).select("rule", "alone").iter_rows()
+        if alone
     ]
     rows.sort(key=lambda row: (-row["share"], row["source"], row["rule"]))
     return Check(
-        not rows or rows[0]["share"] <= MAX_ALONE, {"most": rows[:10]},
+        not rows or rows[0]["share"] <= MAX_ALONE,
+        {"most": rows[:10]},
         f"No rule drops, as the only one, more than {MAX_ALONE:.0%} of a source of at least {MIN_DOCUMENTS} documents.",
     )
 
@@ -233,8 +256,10 @@ def every_rule_fires(workspace: Workspace) -> Check:
     tables = [table for _, table in _verdicts(workspace)]
     silent = policy.rule_counts(pl.concat(tables), rules).filter(pl.col("fired") == 0)["rule"].to_list() if tables else []
     return Check(
-        not silent, {"never fired": ", ".join(silent), "rules": len(rules), "documents": sum(table.height for table in tables)},
-        "Every rule of the policy fires on at least one document.", severity="warn",
+        not silent,
+        {"never fired": ", ".join(silent), "rules": len(rules), "documents": sum(table.height for table in tables)},
+        "Every rule of the policy fires on at least one document.",
+        severity="warn",
     )
 
 
@@ -242,10 +267,13 @@ def _verdicts(workspace: Workspace) -> Iterator[tuple[str, pl.DataFrame]]:
     """Source and the verdicts (kept, first_rule, fired) of all its shards, by name; sources without a document are left out."""
     shards = workspace.partitions("filtered_shards")
     for source in sorted({workspace.recipe.source_of(shard) for shard in shards}):
-        table = pl.concat([
-            workspace.read("filtered_shards", shard, "verdicts", ["kept", "first_rule", "fired"])
-            for shard in shards if workspace.recipe.source_of(shard) == source
-        ])
+        table = pl.concat(
+            [
+                workspace.read("filtered_shards", shard, "verdicts", ["kept", "first_rule", "fired"])
+                for shard in shards
+                if workspace.recipe.source_of(shard) == source
+            ]
+        )
         if table.height:
             yield source, table
 

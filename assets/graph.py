@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping
 
 import dagster as dg
-from gristmill.crawl.sources import source_digest
 
 from assets.corpus import corpus_assets
-from assets.crawl import crawl_assets
+from assets.crawl import crawl_assets, source_version
 from assets.dedup import dedup_assets
 from assets.evaluation import evaluation_assets
 from assets.filters import filter_assets
@@ -44,8 +43,4 @@ def recipe_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
     ]
 
 
-def _raw_crawl_source(workspace: Workspace, shard: str) -> str:
-    return source_digest(workspace.lake, shard)
-
-
-SOURCE_VERSIONS: Mapping[str, Callable[[Workspace, str], str]] = {"raw_crawl": _raw_crawl_source}
+SOURCE_VERSIONS: Mapping[str, Callable[[Workspace, str], str]] = {"raw_crawl": source_version}

@@ -236,9 +236,11 @@ def _metadata(output: Output, cached: bool, head: str) -> dict[str, Any]:
     if rows:
         values["dagster/partition_row_count" if output.partition else "dagster/row_count"] = next(iter(rows.values()))
     stored = {**output.tables, **output.files}
-    keys = [head, *output.needs] + [f"{item.key}/{name}" for item in stored.values() for name in item.names] + [
-        item.key for item in stored.values() if not item.names
-    ]
+    keys = (
+        [head, *output.needs]
+        + [f"{item.key}/{name}" for item in stored.values() for name in item.names]
+        + [item.key for item in stored.values() if not item.names]
+    )
     return values | {
         "seconds": output.seconds,
         "made before": cached,

@@ -15,8 +15,8 @@ from gristmill.model import config as network
 from gristmill.recipe import Recipe
 from gristmill.training import schedule
 
-LAST_STEPS = 10        # whose mean loss is a run's final loss
-MEASURED_BATCHES = 4   # last batches on which the average and the last point are compared
+LAST_STEPS = 10  # whose mean loss is a run's final loss
+MEASURED_BATCHES = 4  # last batches on which the average and the last point are compared
 TABLE_ROWS = 12
 FINITE = pl.col("loss").is_finite() & pl.col("grad_norm").is_finite()
 
@@ -38,23 +38,40 @@ def make_checkpoints(workspace: Workspace, partition: Partition) -> Made:
     made = scratch / "made"
     shutil.rmtree(made, ignore_errors=True)
     export.save(trained.weights, shapes, made / "model", workspace.path("tokenizer"))
-    ledger.write_record(made / "run", {
-        "model": model.model_dump(), "training": recipe.training.model_dump(), "corpus": recipe.corpus.model_dump(),
-        "tokenizer": recipe.tokenizer.model_dump(), "shapes": shapes.to_json(), "fingerprint": run.fingerprint,
-    })
+    ledger.write_record(
+        made / "run",
+        {
+            "model": model.model_dump(),
+            "training": recipe.training.model_dump(),
+            "corpus": recipe.corpus.model_dump(),
+            "tokenizer": recipe.tokenizer.model_dump(),
+            "shapes": shapes.to_json(),
+            "fingerprint": run.fingerprint,
+        },
+    )
     shutil.copyfile(trained.throughput, made / "throughput.jsonl")
     averaged, last = run.losses((trained.weights, trained.last), MEASURED_BATCHES)
     return Made(
-        {"training_log": trained.log, "batches": trained.batches}, {"model": made / "model"},
+        {"training_log": trained.log, "batches": trained.batches},
+        {"model": made / "model"},
         unhashed={"run": made / "run", "throughput": made / "throughput.jsonl"},
         metadata={
-            "parameters": shapes.parameters, "steps": run.schedule.steps, "tokens": _as_int(trained.log["tokens"].max()),
-            "final loss": final_loss(trained.log), "unigram loss": unigram_loss(sequences, shapes.vocab_size),
+            "parameters": shapes.parameters,
+            "steps": run.schedule.steps,
+            "tokens": _as_int(trained.log["tokens"].max()),
+            "final loss": final_loss(trained.log),
+            "unigram loss": unigram_loss(sequences, shapes.vocab_size),
             "uniform loss": round(math.log(shapes.vocab_size), 6),
-            "averaged points": ", ".join(map(str, trained.averaged)), "loss averaged": averaged, "loss last point": last,
+            "averaged points": ", ".join(map(str, trained.averaged)),
+            "loss averaged": averaged,
+            "loss last point": last,
             "phases begin at": ", ".join(f"{phase} {run.schedule.first_step(phase)}" for phase in sequences),
-            "decay begins at": run.schedule.decay_from, "tokens per second": trained.tokens_per_second, "device": trained.device,
-            "resumed from step": trained.resumed_from, "loads in transformers": shapes.uniform, "loss": _table(trained.log),
+            "decay begins at": run.schedule.decay_from,
+            "tokens per second": trained.tokens_per_second,
+            "device": trained.device,
+            "resumed from step": trained.resumed_from,
+            "loads in transformers": shapes.uniform,
+            "loss": _table(trained.log),
         },
     )
 
@@ -84,7 +101,8 @@ def learns(workspace: Workspace) -> Check:
 
 def finite_loss(workspace: Workspace) -> Check:
     bad = [
-        {"model": name, **row} for name, log in _logs(workspace)
+        {"model": name, **row}
+        for name, log in _logs(workspace)
         for row in log.filter(~FINITE).select("step", "loss", "grad_norm").rows(named=True)
     ]
     return Check(not bad, {"steps": bad[:20]}, "every step's loss and gradient norm is finite")
@@ -124,11 +142,19 @@ def _as_int(value: object) -> int:
 
 
 def checkpoint_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
-    return [made_asset(
-        recipe, "checkpoints", group="models", make=make_checkpoints, partitions=dg.StaticPartitionsDefinition(sorted(recipe.models)),
-        deps=[("mixed_corpus", dg.AllPartitionMapping()), "tokenizer"], version=f"{network.VERSION}.{schedule.VERSION}",
-        sections=["models", "training"], kinds={"pytorch", "huggingface"},
-        checks={"finite_loss": finite_loss, "learns": learns, "every_sequence_once": every_sequence_once},
-        description="Decoders trained on the phases in order: warm-up, stable, decay; resumable to the bit; the last resume points "
-                    "averaged. With the log, the exact sequences of every step, and the run's code and configuration.",
-    )]
+    return [
+        made_asset(
+            recipe,
+            "checkpoints",
+            group="models",
+            make=make_checkpoints,
+            partitions=dg.StaticPartitionsDefinition(sorted(recipe.models)),
+            deps=[("mixed_corpus", dg.AllPartitionMapping()), "tokenizer"],
+            version=f"{network.VERSION}.{schedule.VERSION}",
+            sections=["models", "training"],
+            kinds={"pytorch", "huggingface"},
+            checks={"finite_loss": finite_loss, "learns": learns, "every_sequence_once": every_sequence_once},
+            description="Decoders trained on the phases in order: warm-up, stable, decay; resumable to the bit; the last resume points "
+            "averaged. With the log, the exact sequences of every step, and the run's code and configuration.",
+        )
+    ]

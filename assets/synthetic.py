@@ -17,7 +17,7 @@ from gristmill.synthesis.stories import write_stories
 from resources.teacher import TeacherResource
 
 SETS = ("stories", "exercises")
-SHOWN = 5                                              # examples in the metadata
+SHOWN = 5  # examples in the metadata
 
 LEAST_VERIFIED = {"stories": 0.1, "exercises": 0.98}
 """Share of each set that must be verified. Of the embedded teacher's stories somewhat under a half hold; an exercise fails
@@ -44,9 +44,12 @@ def describe(frame: pl.DataFrame) -> dict[str, Any]:
     share = round(good.height / frame.height, 4) if frame.height else 0.0
     commonest = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
     return {
-        "records": frame.height, "verified": good.height, "verified share": share,
+        "records": frame.height,
+        "verified": good.height,
+        "verified share": share,
         "words": sum(len(text.split()) for text in good["text"]),
-        "distinct-1": round(distinct_n(good["text"], 1), 4), "distinct-3": round(distinct_n(good["text"], 3), 4),
+        "distinct-1": round(distinct_n(good["text"], 1), 4),
+        "distinct-3": round(distinct_n(good["text"], 3), 4),
         "why not verified": [{"reason": reason, "records": count} for reason, count in commonest],
         "examples": good.sort("doc_id").head(SHOWN).select("doc_id", "text", "attempts").to_dicts(),
         "examples not verified": bad.sort("doc_id").head(SHOWN).select("doc_id", "text", "verification").to_dicts(),
@@ -96,7 +99,7 @@ def check_coverage(workspace: Workspace) -> Check:
             templates = {plan["template"] for plan in plans if plan["kind"] == "arithmetic"}
             tasks = {plan["task"] for plan in plans if plan["kind"] == "code"}
             found |= {"templates": len(templates), "code tasks": len(tasks)}
-            enough = len(plans) >= 20 * len(arithmetic.TEMPLATES)      # in fewer, a template may be missing by chance
+            enough = len(plans) >= 20 * len(arithmetic.TEMPLATES)  # in fewer, a template may be missing by chance
             passed &= len(tasks) == len(plans) // 2 and (not enough or len(templates) >= len(arithmetic.TEMPLATES))
     return Check(passed, found, "Variety of what was asked for.")
 
@@ -109,10 +112,20 @@ def _asked(workspace: Workspace) -> dict[str, int]:
 
 
 def synthetic_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
-    return [made_asset(
-        recipe, "synthetic_sets", group="synthetic", make=make_synthetic_set, version=VERSION, sections=["synthesis", "teacher"],
-        partitions=dg.StaticPartitionsDefinition(list(SETS)), kinds={"python", "parquet", "huggingface"}, pool="cpu",
-        resources=("teacher",), checks={"verified": check_verified, "no_duplicates": check_no_duplicates, "coverage": check_coverage},
-        description="Stories after TinyStories, written by the teacher, and exercises made by program. Every record keeps its plan, "
-                    "author, seed and verification; only verified records enter a corpus.",
-    )]
+    return [
+        made_asset(
+            recipe,
+            "synthetic_sets",
+            group="synthetic",
+            make=make_synthetic_set,
+            version=VERSION,
+            sections=["synthesis", "teacher"],
+            partitions=dg.StaticPartitionsDefinition(list(SETS)),
+            kinds={"python", "parquet", "huggingface"},
+            pool="cpu",
+            resources=("teacher",),
+            checks={"verified": check_verified, "no_duplicates": check_no_duplicates, "coverage": check_coverage},
+            description="Stories after TinyStories, written by the teacher, and exercises made by program. Every record keeps its plan, "
+            "author, seed and verification; only verified records enter a corpus.",
+        )
+    ]

@@ -26,7 +26,9 @@ def run(measure):
     recipe, shards = Recipe(), dg.DynamicPartitionsDefinition(name="shards")
     chain = ["first", "second", "third"]
     assets = [
-        made_asset(recipe, name, group="bench", make=make_nothing, version="1", sections=[], description="", partitions=shards, deps=chain[:i][-1:])
+        made_asset(
+            recipe, name, group="bench", make=make_nothing, version="1", sections=[], description="", partitions=shards, deps=chain[:i][-1:]
+        )
         for i, name in enumerate(chain)
     ]
     with tempfile.TemporaryDirectory() as folder, dg.DagsterInstance.local_temp(folder) as instance:
@@ -36,7 +38,9 @@ def run(measure):
             for key in keys:
                 tags = {"dagster/data_version": key, "dagster/code_version": "1", **{f"{INPUTS}{dep}": "x" for dep in chain[:i][-1:]}}
                 instance.report_runless_asset_event(dg.AssetMaterialization(name, partition=key, tags=tags))
-        definitions = dg.Definitions(assets=assets, resources={"lake": LakeResource(root=folder, s3=S3Resource()), "workers": dg.ResourceDefinition.none_resource()})
+        definitions = dg.Definitions(
+            assets=assets, resources={"lake": LakeResource(root=folder, s3=S3Resource()), "workers": dg.ResourceDefinition.none_resource()}
+        )
         asset_graph = definitions.resolve_asset_graph()
         workspace = Workspace(Lake(folder), recipe)
 

@@ -24,10 +24,22 @@ def measure(name: str, unit: str, amount: float, ours: Callable[[], object], pee
         for who, function in (("ours", ours), ("peer", peer)):
             start = time.perf_counter()
             function()
-            if round_:                                   # the first round warms caches and compilers
+            if round_:  # the first round warms caches and compilers
                 rates[who].append(amount / (time.perf_counter() - start))
     mine, other = statistics.median(rates["ours"]), statistics.median(rates["peer"])
-    print(json.dumps({"name": name, "ours": round(mine, 3), "peer": round(other, 3), "ratio": round(mine / other, 2), "unit": unit, "against": peer_name}), flush=True)
+    print(
+        json.dumps(
+            {
+                "name": name,
+                "ours": round(mine, 3),
+                "peer": round(other, 3),
+                "ratio": round(mine / other, 2),
+                "unit": unit,
+                "against": peer_name,
+            }
+        ),
+        flush=True,
+    )
 
 
 def main() -> int:

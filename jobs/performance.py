@@ -14,7 +14,7 @@ import psutil
 
 from gristmill.lake.workspace import Output, Workspace
 
-INTERVAL = 0.5      # seconds between two looks at the process tree
+INTERVAL = 0.5  # seconds between two looks at the process tree
 
 
 class Footprint:

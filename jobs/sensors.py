@@ -1,9 +1,9 @@
 """The new-crawl sensor: files that appear, or change, in a watched location become shards."""
 
 import dagster as dg
-from gristmill.crawl.sources import scan_watched
 
 from assets.graph import shards_definition, shards_name
+from gristmill.crawl.sources import scan_watched
 from gristmill.recipe import Recipe
 from resources.lake import LakeResource
 

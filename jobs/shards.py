@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dagster as dg
-from gristmill.crawl.sources import shards
 
 from assets.graph import shards_name
+from gristmill.crawl.sources import shards
 from gristmill.lake.store import Lake
 from gristmill.recipe import Recipe
 

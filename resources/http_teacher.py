@@ -17,10 +17,10 @@ from gristmill.errors import TeacherError
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses that a later request may not meet."""
 
-LONGEST_WAIT = 60.0        # seconds
-TOP_LOGPROBS = 20          # the most that the API gives
+LONGEST_WAIT = 60.0  # seconds
+TOP_LOGPROBS = 20  # the most that the API gives
 TOP_P = 0.95
-BYTES_PER_TOKEN = 4        # of English text under common tokenizers; an estimate, the server is not asked
+BYTES_PER_TOKEN = 4  # of English text under common tokenizers; an estimate, the server is not asked
 
 
 class HttpTeacher:
@@ -28,8 +28,16 @@ class HttpTeacher:
     anything else is a TeacherError with URL, status and the way out. The key is sent and nothing else is done with it."""
 
     def __init__(
-        self, url: str, model: str, key: str = "", key_variable: str = "", concurrency: int = 4, timeout_seconds: float = 120.0,
-        retries: int = 5, backoff_seconds: float = 1.0, pause: Callable[[float], None] = time.sleep,
+        self,
+        url: str,
+        model: str,
+        key: str = "",
+        key_variable: str = "",
+        concurrency: int = 4,
+        timeout_seconds: float = 120.0,
+        retries: int = 5,
+        backoff_seconds: float = 1.0,
+        pause: Callable[[float], None] = time.sleep,
     ):
         self.endpoint = url.rstrip("/") + "/chat/completions"
         self.model, self.key_variable, self.concurrency = model, key_variable, concurrency
@@ -60,16 +68,19 @@ class HttpTeacher:
             if not isinstance(text, str):
                 raise self._error("answered without text", fix="Does the server speak the OpenAI chat API, and is the model a chat model?")
             return text
+
         return self._map(one, list(zip(prompts, seeds, strict=True)))
 
     def score(self, prompts: Sequence[str], choices: Sequence[str]) -> npt.NDArray[np.float64]:
         """From the first token's `top_logprobs`; a choice beyond the twenty likeliest counts as the twentieth."""
+
         def one(prompt: str) -> list[float]:
             choice = self._ask(prompt, max_tokens=1, temperature=0.0, logprobs=True, top_logprobs=TOP_LOGPROBS)
             content = (choice.get("logprobs") or {}).get("content") or []
             if not content or not content[0].get("top_logprobs"):
                 raise self._error("gives no top_logprobs", fix="Grading needs them: choose a server that gives log-probabilities.")
             return _over_choices({str(top["token"]): float(top["logprob"]) for top in content[0]["top_logprobs"]}, choices)
+
         return np.array(self._map(one, list(prompts)), dtype=np.float64).reshape(len(prompts), len(choices))
 
     def _map(self, one: Callable[[Any], Any], requests: list[Any]) -> list[Any]:
@@ -109,8 +120,10 @@ class HttpTeacher:
             if not isinstance(choice, dict):
                 raise TypeError
         except (ValueError, KeyError, IndexError, TypeError):
-            raise self._error(f"answered something else than a completion: {self._scrub(response.text)}",
-                              fix="teacher.url should end where /chat/completions begins, often in /v1.") from None
+            raise self._error(
+                f"answered something else than a completion: {self._scrub(response.text)}",
+                fix="teacher.url should end where /chat/completions begins, often in /v1.",
+            ) from None
         return choice
 
     def _scrub(self, text: str) -> str:

@@ -16,20 +16,25 @@ from resources.http_teacher import HttpTeacher
 class TeacherResource(dg.ConfigurableResource):
     """Opens the teacher that the recipe names; what it says is cached in the lake's cache folder."""
 
-    threads: int = 2                   # prompts or batches that the embedded teacher computes at a time; changes no answer
-    cache_folder: str = ""             # of converted weights; $GRISTMILL_CACHE or ~/.cache/gristmill when empty
-    timeout_seconds: float = 120.0     # of one HTTP request
+    threads: int = 2  # prompts or batches that the embedded teacher computes at a time; changes no answer
+    cache_folder: str = ""  # of converted weights; $GRISTMILL_CACHE or ~/.cache/gristmill when empty
+    timeout_seconds: float = 120.0  # of one HTTP request
     retries: int = 5
-    backoff_seconds: float = 1.0       # before the first retry, doubled for each further one
+    backoff_seconds: float = 1.0  # before the first retry, doubled for each further one
 
     def open(self, workspace: Workspace) -> Teacher:
         section = workspace.recipe.teacher
         if section.kind == "http":
             # EnvVar is read here, at run time: the key is in no configuration, event or log.
             teacher: Teacher = HttpTeacher(
-                url=section.url, model=section.model, key=dg.EnvVar(section.key_variable).get_value() or "",
-                key_variable=section.key_variable, concurrency=section.concurrency, timeout_seconds=self.timeout_seconds,
-                retries=self.retries, backoff_seconds=self.backoff_seconds,
+                url=section.url,
+                model=section.model,
+                key=dg.EnvVar(section.key_variable).get_value() or "",
+                key_variable=section.key_variable,
+                concurrency=section.concurrency,
+                timeout_seconds=self.timeout_seconds,
+                retries=self.retries,
+                backoff_seconds=self.backoff_seconds,
             )
         elif section.kind == "embedded":
             teacher = EmbeddedTeacher(section.model, section.batch, self.threads, self.cache_folder)

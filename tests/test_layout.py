@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = {"gristmill": 0, "resources": 1, "assets": 2, "jobs": 3}
-NETWORKS = {"model", "training", "quantization", "evaluation"}     # the rooms that may import torch at their top
+NETWORKS = {"model", "training", "quantization", "evaluation"}  # the rooms that may import torch at their top
 
 
 def modules():
@@ -46,7 +46,13 @@ def test_importing_the_engine_imports_neither_dagster_nor_torch():
         for path in sorted(engine.rglob("*.py"))
         if not (path.relative_to(engine).parts[0] in NETWORKS and path.name != "__init__.py")
     ]
-    script = f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\nprint([m for m in ('dagster', 'torch') if m in sys.modules])"
+    script = "\n".join(
+        [
+            "import importlib, sys",
+            f"for name in {names!r}: importlib.import_module(name)",
+            "print([name for name in ('dagster', 'torch') if name in sys.modules])",
+        ]
+    )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

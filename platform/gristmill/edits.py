@@ -32,9 +32,9 @@ EMAIL_MASKS = ("email@example.com", "firstname.lastname@example.org")
 IPV4_RANGES = ("192.0.2", "198.51.100", "203.0.113")
 
 _LOCAL = r"\w.%+'\-"
-_LOCAL_TAIL = re.compile(rf"[{_LOCAL}]*")                  # of the text before the @, backwards
+_LOCAL_TAIL = re.compile(rf"[{_LOCAL}]*")  # of the text before the @, backwards
 _DOMAIN = re.compile(r"((?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,10}[A-Za-z]{2,24})(?![\w@])")
-_LONGEST_LOCAL = 64                                        # RFC 5321, section 4.5.3.1.1
+_LONGEST_LOCAL = 64  # RFC 5321, section 4.5.3.1.1
 _RESERVED = re.compile(r"(?:^|\.)(?:example\.(?:com|net|org)|example|invalid|test|localhost)$", re.IGNORECASE)
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"(?<![\w.])(?:{_OCTET}\.){{3}}{_OCTET}(?![\w]|\.[0-9])")
@@ -47,9 +47,9 @@ _MAY_HOLD_ADDRESS = r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|[0-9A-Fa-f]:[0-9A-Fa-
 
 _SCHEMA = {"doc_id": pl.String, "start": pl.Int64, "end": pl.Int64, "replacement": pl.String, "rule": pl.String}
 
-DOCUMENTS_AT_ONCE = 1_000                                  # whose lines are held beside the texts
+DOCUMENTS_AT_ONCE = 1_000  # whose lines are held beside the texts
 
-Span = tuple[int, int, str, str]                           # start, end, replacement, rule
+Span = tuple[int, int, str, str]  # start, end, replacement, rule
 
 
 def find_edits(clean: pl.DataFrame, *, mask_email: bool, mask_ip: bool) -> pl.DataFrame:
@@ -88,7 +88,7 @@ def apart(spans: Iterator[Span]) -> list[Span]:
 
 
 def _emails(line: str) -> Iterator[Span]:
-    at, taken = line.find("@"), 0                          # an address starts after the end of the one before it
+    at, taken = line.find("@"), 0  # an address starts after the end of the one before it
     while at >= 0:
         if domain := _DOMAIN.match(line, at + 1):
             local = _LOCAL_TAIL.match(line[max(taken, at - _LONGEST_LOCAL - 1) : at][::-1])[0][::-1].lstrip(".%+'-")  # type: ignore[index]
@@ -111,8 +111,8 @@ def _addresses(line: str) -> Iterator[Span]:
         try:
             address = ipaddress.IPv6Address(match[0])
         except ValueError:
-            continue                                       # a time, a ratio, a slice: groups and colons that are no address
-        if int(address) >> 125 == 1 and address.is_global:     # 2000::/3, the global unicast space
+            continue  # a time, a ratio, a slice: groups and colons that are no address
+        if int(address) >> 125 == 1 and address.is_global:  # 2000::/3, the global unicast space
             yield *match.span(), f"2001:db8::{1 + _pick(str(address)) % 0xFFFE:x}", "pii.ip"
 
 

@@ -38,7 +38,8 @@ def of_view(edits: pl.DataFrame, view: str) -> pl.DataFrame:
     unknown = set(edits["rule"].unique()) - set(VIEW_OF_RULE)
     if unknown:
         raise ContractError(
-            f"no view knows the rule {sorted(unknown)[0]!r}", where="table edits",
+            f"no view knows the rule {sorted(unknown)[0]!r}",
+            where="table edits",
             fix=f"Known rules: {', '.join(VIEW_OF_RULE)}. Another version of gristmill made these edits; materialise `edits` anew.",
         )
     return edits.filter(pl.col("rule").is_in([rule for rule, of in VIEW_OF_RULE.items() if of == view]))
@@ -67,7 +68,8 @@ def _replaced(doc_id: str, text: str, spans: list[tuple[int, int, str, str]]) ->
         if not at <= start <= end <= len(text):
             raise ContractError(
                 f"the edit {rule} [{start}, {end}) of document {doc_id} overlaps another one or leaves the text of {len(text)} characters",
-                where="table edits", fix="Edits and documents of different versions were read together; materialise `edits` anew.",
+                where="table edits",
+                fix="Edits and documents of different versions were read together; materialise `edits` anew.",
             )
         pieces += [text[at:start], replacement]
         at = end

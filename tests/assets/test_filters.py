@@ -97,11 +97,11 @@ def test_a_family_is_computed_again_only_when_what_it_reads_moves(tmp_path: Path
     moved = distribution.filter((pl.col("source") == "code") | (pl.col("count") > 5))
     mill.store("token_distribution", None, Made({"token_distribution": moved}), "1")
     build(mill, "signals")
-    assert (computed(mill), computed(mill, SHARDS[2])) == (["kl"], [])     # the code source's distribution stayed as it was
+    assert (computed(mill), computed(mill, SHARDS[2])) == (["kl"], [])  # the code source's distribution stayed as it was
 
     unmasked = Workspace(mill.lake, recipe(edits={"mask_email": False}))
     build(unmasked, "edits", "signals")
-    assert computed(unmasked) == []                        # masks are not in the view that signals see
+    assert computed(unmasked) == []  # masks are not in the view that signals see
 
 
 def test_the_distribution_depends_neither_on_shards_nor_on_repeats(tmp_path: Path) -> None:

@@ -47,7 +47,9 @@ def make_last(workspace: Workspace, partition: Partition) -> Made:
 
 
 def is_short(workspace: Workspace) -> Check:
-    return Check(all(workspace.read("first", each)["doc_id"].str.len_chars().max() < 4 for each in workspace.partitions("first")), {"looked": 1})
+    return Check(
+        all(workspace.read("first", each)["doc_id"].str.len_chars().max() < 4 for each in workspace.partitions("first")), {"looked": 1}
+    )
 
 
 class Mill:
@@ -167,7 +169,9 @@ def test_a_run_lists_the_partitions_of_its_range_that_are_wanted(mill: Mill):
 
 
 def test_runs_of_a_dead_driver_are_reported_as_failed(mill: Mill):
-    dead = create_run_for_test(mill.instance, status=dg.DagsterRunStatus.STARTED, tags={"gristmill/driver": f"{socket.gethostname()}:999999999"})
+    dead = create_run_for_test(
+        mill.instance, status=dg.DagsterRunStatus.STARTED, tags={"gristmill/driver": f"{socket.gethostname()}:999999999"}
+    )
     elsewhere = create_run_for_test(mill.instance, status=dg.DagsterRunStatus.STARTED, tags={"gristmill/driver": "elsewhere:1"})
     assert fail_abandoned_runs(mill.instance) == [dead.run_id]
     assert mill.instance.get_run_by_id(elsewhere.run_id).status == dg.DagsterRunStatus.STARTED

@@ -17,9 +17,12 @@ from resources.lake import LakeResource
 from resources.teacher import TeacherResource
 from resources.workers import Workers
 
-RECIPE = Recipe.model_validate({
-    "teacher": {"batch": 2}, "synthesis": {"stories": 2, "story_tokens": 16, "exercises": 60, "seed": 1},
-})
+RECIPE = Recipe.model_validate(
+    {
+        "teacher": {"batch": 2},
+        "synthesis": {"stories": 2, "story_tokens": 16, "exercises": 60, "seed": 1},
+    }
+)
 
 
 def materialize(root: Path, partition: str) -> dg.ExecuteInProcessResult:
@@ -32,7 +35,9 @@ def test_exercises(tmp_path: Path) -> None:
     result = materialize(tmp_path, "exercises")
     assert result.success
     assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == {
-        "verified": True, "no_duplicates": True, "coverage": True,
+        "verified": True,
+        "no_duplicates": True,
+        "coverage": True,
     }
     frame = Workspace(Lake(tmp_path), RECIPE).read("synthetic_sets", "exercises")
     assert frame.height == 60 and frame["verified"].all()
@@ -45,7 +50,9 @@ def test_stories_of_the_embedded_teacher(tmp_path: Path) -> None:
     result = materialize(tmp_path, "stories")
     assert result.success
     assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == {
-        "verified": False, "no_duplicates": True, "coverage": True,
+        "verified": False,
+        "no_duplicates": True,
+        "coverage": True,
     }
     frame = Workspace(Lake(tmp_path), RECIPE).read("synthetic_sets", "stories")
     assert frame.height == 2 and not frame["verified"].any()

@@ -16,23 +16,31 @@ def load(tmp_path: Path, text: str) -> Recipe:
     return load_recipe(path)
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("[polcy]\n", ["unknown key `polcy`", "did you mean `policy`"]),
-    ("[extraction]\nextracter = 'x'\n", ["unknown key `extraction.extracter`", "did you mean `extractor`"]),
-    ("[models.small]\nhiden = 3\n", ["unknown key `models.small.hiden`", "did you mean `hidden`"]),
-    ("[corpus.phases.general]\ntokens = 5\nmix = {web = 1.0}\ntoken = 1\n", ["unknown key", "did you mean `tokens`"]),
-    ("[sources]\nshard_bytes = 'many'\n", ["`sources.shard_bytes`", "integer", "'many'"]),
-    ("[policy.thresholds]\n'gopher.word_cont_min' = 3\n", ["no rule named 'gopher.word_cont_min'", "did you mean `gopher.word_count_min`"]),
-    ("[[policy.rules]]\nname = 'a'\nsignal = 'gopher.wrd_count'\ndrop_when = '<'\nthreshold = 2.0\n",
-     ["'gopher.wrd_count' that nothing computes", "did you mean `gopher.word_count`"]),
-    ("[signals]\nfamilies = ['gopher', 'language']\n", ["kl.outlier reads kl.divergence", "not in signals.families"]),
-    ("[corpus.phases.general]\ntokens = 5\nmix = {web = 0.5}\n", ["sums to 0.5, not to one"]),
-    ("[corpus.phases.general]\ntokens = 5\nmix = {wob = 1.0}\n", ["no source named 'wob'", "did you mean `web`"]),
-    ("[corpus.phases.general]\ntokens = 5\nmix = {'synthetic/story' = 1.0}\n", ["did you mean `synthetic/stories`"]),
-    ("[models.small]\nheads = 3\n", ["hidden 128 is not divisible by heads 3"]),
-    ("[policy]\nprofile = 'gofer'\n", ["unknown profile 'gofer'", "did you mean `gopher`"]),
-    ("not toml", ["is not TOML"]),
-])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[polcy]\n", ["unknown key `polcy`", "did you mean `policy`"]),
+        ("[extraction]\nextracter = 'x'\n", ["unknown key `extraction.extracter`", "did you mean `extractor`"]),
+        ("[models.small]\nhiden = 3\n", ["unknown key `models.small.hiden`", "did you mean `hidden`"]),
+        ("[corpus.phases.general]\ntokens = 5\nmix = {web = 1.0}\ntoken = 1\n", ["unknown key", "did you mean `tokens`"]),
+        ("[sources]\nshard_bytes = 'many'\n", ["`sources.shard_bytes`", "integer", "'many'"]),
+        (
+            "[policy.thresholds]\n'gopher.word_cont_min' = 3\n",
+            ["no rule named 'gopher.word_cont_min'", "did you mean `gopher.word_count_min`"],
+        ),
+        (
+            "[[policy.rules]]\nname = 'a'\nsignal = 'gopher.wrd_count'\ndrop_when = '<'\nthreshold = 2.0\n",
+            ["'gopher.wrd_count' that nothing computes", "did you mean `gopher.word_count`"],
+        ),
+        ("[signals]\nfamilies = ['gopher', 'language']\n", ["kl.outlier reads kl.divergence", "not in signals.families"]),
+        ("[corpus.phases.general]\ntokens = 5\nmix = {web = 0.5}\n", ["sums to 0.5, not to one"]),
+        ("[corpus.phases.general]\ntokens = 5\nmix = {wob = 1.0}\n", ["no source named 'wob'", "did you mean `web`"]),
+        ("[corpus.phases.general]\ntokens = 5\nmix = {'synthetic/story' = 1.0}\n", ["did you mean `synthetic/stories`"]),
+        ("[models.small]\nheads = 3\n", ["hidden 128 is not divisible by heads 3"]),
+        ("[policy]\nprofile = 'gofer'\n", ["unknown profile 'gofer'", "did you mean `gopher`"]),
+        ("not toml", ["is not TOML"]),
+    ],
+)
 def test_errors_name_the_file_the_key_and_the_nearest(tmp_path: Path, text: str, said: list[str]):
     with pytest.raises(RecipeError) as error:
         load(tmp_path, text)
@@ -75,7 +83,9 @@ def test_what_json_cannot_hold_exactly_is_refused(value: object):
 
 
 def test_sources_of_shards():
-    recipe = Recipe.model_validate({"sources": {"groups": {"code": {"crawls": ["stdlib"]}, "web": {"crawls": ["docs-*"]}}}, "corpus": {"phases": {}}})
+    recipe = Recipe.model_validate(
+        {"sources": {"groups": {"code": {"crawls": ["stdlib"]}, "web": {"crawls": ["docs-*"]}}}, "corpus": {"phases": {}}}
+    )
     assert recipe.source_of("docs-1/0003") == "web"
     assert recipe.source_of("stdlib/0000") == "code"
     with pytest.raises(RecipeError, match="no source group"):

@@ -6,10 +6,10 @@ import shutil
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
+from pydoc_data.topics import topics
 
 import dagster as dg
 import pytest
-from pydoc_data.topics import topics
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
@@ -88,7 +88,11 @@ def write_pages(path: Path, pages: dict[str, str]) -> Path:
         page = f"<html><head><title>{url}</title></head><body><main><h1>{url}</h1>{body}</main></body></html>"
         headers = StatusAndHeaders("200 OK", [("Content-Type", "text/html; charset=utf-8")], protocol="HTTP/1.1")
         record = writer.create_warc_record(
-            url, "response", payload=io.BytesIO(page.encode()), http_headers=headers, warc_headers_dict={"WARC-Date": "2026-01-01T00:00:00Z"}
+            url,
+            "response",
+            payload=io.BytesIO(page.encode()),
+            http_headers=headers,
+            warc_headers_dict={"WARC-Date": "2026-01-01T00:00:00Z"},
         )
         writer.write_record(record)
     path.write_bytes(buffer.getvalue())
@@ -104,7 +108,9 @@ def sources(tmp_path_factory) -> dict[str, list[Path]]:
     first, second = dict(list(pages.items())[:22]), dict(list(pages.items())[22:])
     second |= {f"http://mirror.example/{name}.html": topics[name][:4000] + "\n\nA mirror of the reference." for name in names[:5]}
     second["http://reference.example/short.html"] = "Too short to keep."
-    second["http://reference.example/mail.html"] = topics[names[3]][:900] + "\n\nWrite to somebody@mill.example from 93.184.216.34 about the grain."
+    second["http://reference.example/mail.html"] = (
+        topics[names[3]][:900] + "\n\nWrite to somebody@mill.example from 93.184.216.34 about the grain."
+    )
     code = folder / "code"
     code.mkdir()
     stdlib = Path(sysconfig.get_path("stdlib"))

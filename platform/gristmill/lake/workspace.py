@@ -28,7 +28,7 @@ class Made:
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
     unhashed: dict[str, Path] = field(default_factory=dict)
-    needs: tuple[str, ...] = ()          # folders of the lake that it stands on beside these: tables of vectors
+    needs: tuple[str, ...] = ()  # folders of the lake that it stands on beside these: tables of vectors
     metadata: dict[str, Any] = field(default_factory=dict)
 
 

@@ -143,13 +143,12 @@ def _sequences(workspace: Workspace) -> Iterator[Finding]:
     for phase in workspace.partitions("mixed_corpus"):
         provenance = workspace.read("mixed_corpus", phase, "provenance")
         orphans = provenance.join(sources, on=["doc_id", "origin"], how="anti")
-        problem = (
-            ""
-            if orphans.is_empty()
-            else (
-                f"{orphans['sequence'].n_unique()} sequences hold documents without a source, e.g. {orphans['doc_id'][0]} of {orphans['origin'][0]}"
+        problem = ""
+        if not orphans.is_empty():
+            first = orphans.row(0, named=True)
+            problem = (
+                f"{orphans['sequence'].n_unique()} sequences hold documents without a source, e.g. {first['doc_id']} of {first['origin']}"
             )
-        )
         yield _finding(
             "sequences lead back to a source",
             f"mixed_corpus[{phase}]",

@@ -15,11 +15,11 @@ import numpy as np
 from gristmill.errors import GristmillError
 from gristmill.recipe import Model
 
-VERSION = "1"           # of the whole room: shapes, decoder, attention and export (here, since this module is read without torch)
+VERSION = "1"  # of the whole room: shapes, decoder, attention and export (here, since this module is read without torch)
 
-ALPHA_FIRST = 0.5       # heads of the first layer, as a share of the last one's
-BETA_FIRST = 1 / 8      # feed-forward width likewise
-FFN_MULTIPLE = 256      # OpenELM's; narrower models get a smaller power of two
+ALPHA_FIRST = 0.5  # heads of the first layer, as a share of the last one's
+BETA_FIRST = 1 / 8  # feed-forward width likewise
+FFN_MULTIPLE = 256  # OpenELM's; narrower models get a smaller power of two
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,16 @@ class Config:
         else:
             heads, kv_heads, ffn = (model.heads,) * model.layers, (model.kv_heads,) * model.layers, (model.ffn,) * model.layers
         return cls(
-            vocab_size=vocab_size, hidden=model.hidden, head_size=model.hidden // model.heads, heads=heads, kv_heads=kv_heads, ffn=ffn,
-            context=context, rope_theta=model.rope_theta, end_of_text=end_of_text, pad=pad,
+            vocab_size=vocab_size,
+            hidden=model.hidden,
+            head_size=model.hidden // model.heads,
+            heads=heads,
+            kv_heads=kv_heads,
+            ffn=ffn,
+            context=context,
+            rope_theta=model.rope_theta,
+            end_of_text=end_of_text,
+            pad=pad,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -22,10 +22,15 @@ from gristmill.model.decoder import Decoder
 OWN_TYPE = "gristmill-decoder"
 _TOP = {"embedding.weight": "model.embed_tokens.weight", "norm.weight": "model.norm.weight"}
 _IN_LAYER = {
-    "attention_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm",
-    "attention.query": "self_attn.q_proj", "attention.key": "self_attn.k_proj",
-    "attention.value": "self_attn.v_proj", "attention.output": "self_attn.o_proj",
-    "ffn.gate": "mlp.gate_proj", "ffn.up": "mlp.up_proj", "ffn.down": "mlp.down_proj",
+    "attention_norm": "input_layernorm",
+    "ffn_norm": "post_attention_layernorm",
+    "attention.query": "self_attn.q_proj",
+    "attention.key": "self_attn.k_proj",
+    "attention.value": "self_attn.v_proj",
+    "attention.output": "self_attn.o_proj",
+    "ffn.gate": "mlp.gate_proj",
+    "ffn.up": "mlp.up_proj",
+    "ffn.down": "mlp.down_proj",
 }
 
 
@@ -73,11 +78,17 @@ def load_config(folder: Path | str) -> Config:
         raise GristmillError(f"is a {kind!r} model that was not exported from here", where=str(path))
     layers = values["num_hidden_layers"]
     return Config(
-        vocab_size=values["vocab_size"], hidden=values["hidden_size"], head_size=values["head_dim"],
-        heads=(values["num_attention_heads"],) * layers, kv_heads=(values["num_key_value_heads"],) * layers,
-        ffn=(values["intermediate_size"],) * layers, context=values["max_position_embeddings"],
-        rope_theta=values["rope_parameters"]["rope_theta"], norm_epsilon=values["rms_norm_eps"],
-        end_of_text=values["eos_token_id"], pad=values["pad_token_id"],
+        vocab_size=values["vocab_size"],
+        hidden=values["hidden_size"],
+        head_size=values["head_dim"],
+        heads=(values["num_attention_heads"],) * layers,
+        kv_heads=(values["num_key_value_heads"],) * layers,
+        ffn=(values["intermediate_size"],) * layers,
+        context=values["max_position_embeddings"],
+        rope_theta=values["rope_parameters"]["rope_theta"],
+        norm_epsilon=values["rms_norm_eps"],
+        end_of_text=values["eos_token_id"],
+        pad=values["pad_token_id"],
     )
 
 
@@ -86,16 +97,31 @@ def llama_config(config: Config) -> dict[str, Any]:
     if not config.uniform:
         raise GristmillError(
             "layer-wise scaling gives the layers different shapes, which Hugging Face's Llama cannot express",
-            where="config.json", fix="Load the folder with gristmill.model.export.load, or train with layerwise_scaling = false.",
+            where="config.json",
+            fix="Load the folder with gristmill.model.export.load, or train with layerwise_scaling = false.",
         )
     return {
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "dtype": "float32",
-        "vocab_size": config.vocab_size, "hidden_size": config.hidden, "intermediate_size": config.ffn[0],
-        "num_hidden_layers": config.layers, "num_attention_heads": config.heads[0], "num_key_value_heads": config.kv_heads[0],
-        "head_dim": config.head_size, "max_position_embeddings": config.context, "rms_norm_eps": config.norm_epsilon,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta}, "hidden_act": "silu",
-        "attention_bias": False, "mlp_bias": False, "attention_dropout": 0.0, "tie_word_embeddings": True,
-        "bos_token_id": config.end_of_text, "eos_token_id": config.end_of_text, "pad_token_id": config.pad,
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "dtype": "float32",
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.hidden,
+        "intermediate_size": config.ffn[0],
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads[0],
+        "num_key_value_heads": config.kv_heads[0],
+        "head_dim": config.head_size,
+        "max_position_embeddings": config.context,
+        "rms_norm_eps": config.norm_epsilon,
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "mlp_bias": False,
+        "attention_dropout": 0.0,
+        "tie_word_embeddings": True,
+        "bos_token_id": config.end_of_text,
+        "eos_token_id": config.end_of_text,
+        "pad_token_id": config.pad,
     }
 
 

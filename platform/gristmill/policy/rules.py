@@ -20,5 +20,5 @@ class Rule(BaseModel):
     signal: str
     drop_when: Literal["<", "<=", ">", ">="]
     threshold: float
-    source: str = ""                                   # paper and table
+    source: str = ""  # paper and table
     except_sources: list[str] = []

@@ -25,7 +25,8 @@ def judge(signals: pl.DataFrame, rules: Sequence[Rule], source: str, policy_name
     """
     if missing := [rule for rule in rules if rule.signal not in signals.columns]:
         raise RecipeError(
-            f"the rule {missing[0].name} reads the signal {missing[0].signal!r}, which is not there", where=f"policy {policy_name}",
+            f"the rule {missing[0].name} reads the signal {missing[0].signal!r}, which is not there",
+            where=f"policy {policy_name}",
             fix=f"Signals at hand: {', '.join(c for c in signals.columns if c != 'doc_id')}. Add its family to signals.families.",
         )
     in_force = [rule for rule in rules if source not in rule.except_sources]
@@ -51,9 +52,11 @@ def columns_read(rules: Iterable[Rule]) -> dict[str, list[str]]:
 def rule_counts(verdicts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
     """rule, fired, first, alone (documents): on how many each rule fired, was the first, was the only one. In policy order."""
     each = verdicts.select("first_rule", "fired", n=pl.col("fired").list.len()).explode("fired", keep_nulls=False, empty_as_null=False)
-    counts = each.group_by(rule="fired").agg(
-        fired=pl.len(), first=(pl.col("first_rule") == pl.col("fired")).sum(), alone=(pl.col("n") == 1).sum()
-    ).cast({"fired": pl.Int64, "first": pl.Int64, "alone": pl.Int64})
+    counts = (
+        each.group_by(rule="fired")
+        .agg(fired=pl.len(), first=(pl.col("first_rule") == pl.col("fired")).sum(), alone=(pl.col("n") == 1).sum())
+        .cast({"fired": pl.Int64, "first": pl.Int64, "alone": pl.Int64})
+    )
     names = pl.DataFrame({"rule": [rule.name for rule in rules]}, schema={"rule": pl.String})
     return names.join(counts, on="rule", how="left", maintain_order="left").fill_null(0)
 
@@ -69,8 +72,10 @@ def near_threshold(signals: pl.DataFrame, verdicts: pl.DataFrame, rules: Sequenc
     for rule in rules:
         told = {"rule": rule.name, "signal": rule.signal, "drop_when": rule.drop_when}
         described = judged.with_columns(
-            **{name: pl.lit(value) for name, value in told.items()}, threshold=pl.lit(rule.threshold, pl.Float64),
-            value=pl.col(rule.signal), margin=(pl.col(rule.signal) - rule.threshold).abs(),
+            **{name: pl.lit(value) for name, value in told.items()},
+            threshold=pl.lit(rule.threshold, pl.Float64),
+            value=pl.col(rule.signal),
+            margin=(pl.col(rule.signal) - rule.threshold).abs(),
         )
         dropped = described.filter(pl.col("fired").list.contains(rule.name)).sort(pl.col("fired").list.len() > 1, "margin", "doc_id")
         kept = described.filter("kept").sort("margin", "doc_id")

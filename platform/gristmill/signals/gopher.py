@@ -42,14 +42,16 @@ def gopher(clean: pl.DataFrame) -> pl.DataFrame:
     def share(of: int, among: int) -> np.ndarray:
         return np.round(counts[:, of] / np.maximum(counts[:, among], 1), 6)
 
-    return pl.DataFrame({
-        "doc_id": clean["doc_id"],
-        "gopher.word_count": counts[:, k.WORDS].astype(np.float64),
-        "gopher.mean_word_length": share(k.CHARS, k.WORDS),
-        "gopher.hash_to_word": share(k.HASHES, k.WORDS),
-        "gopher.ellipsis_to_word": share(k.ELLIPSES, k.WORDS),
-        "gopher.bullet_line_share": share(k.BULLET_LINES, k.LINES),
-        "gopher.ellipsis_line_share": share(k.ELLIPSIS_LINES, k.LINES),
-        "gopher.alphabetic_word_share": share(k.ALPHABETIC_WORDS, k.WORDS),
-        "gopher.stop_word_count": counts[:, k.STOP_WORDS].astype(np.float64),
-    })
+    return pl.DataFrame(
+        {
+            "doc_id": clean["doc_id"],
+            "gopher.word_count": counts[:, k.WORDS].astype(np.float64),
+            "gopher.mean_word_length": share(k.CHARS, k.WORDS),
+            "gopher.hash_to_word": share(k.HASHES, k.WORDS),
+            "gopher.ellipsis_to_word": share(k.ELLIPSES, k.WORDS),
+            "gopher.bullet_line_share": share(k.BULLET_LINES, k.LINES),
+            "gopher.ellipsis_line_share": share(k.ELLIPSIS_LINES, k.LINES),
+            "gopher.alphabetic_word_share": share(k.ALPHABETIC_WORDS, k.WORDS),
+            "gopher.stop_word_count": counts[:, k.STOP_WORDS].astype(np.float64),
+        }
+    )

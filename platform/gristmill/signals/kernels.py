@@ -21,7 +21,7 @@ from gristmill.signals.segment import DIGIT, FORMAT, KNOWN, LETTER, LINE_END, MA
 WORDS, CHARS, HASHES, ELLIPSES, LINES, BULLET_LINES, ELLIPSIS_LINES, ALPHABETIC_WORDS, STOP_WORDS, N_COUNTS = range(10)
 
 _STOP_WORDS = tuple(int.from_bytes(word, "big") for word in (b"the", b"be", b"to", b"of", b"and", b"that", b"have", b"with"))
-_SPOILT = 1 << 40                                          # a core that can be no stop word
+_SPOILT = 1 << 40  # a core that can be no stop word
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 
@@ -29,7 +29,7 @@ _MIX = np.uint64(0xBF58476D1CE4E5B9)
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     try:
         return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:                                   # no folder to cache in: read-only package, no home
+    except RuntimeError:  # no folder to cache in: read-only package, no home
         config.CACHE_DIR = str(_own_folder())  # type: ignore[attr-defined]
         return numba.njit(cache=True, nogil=True)(function)
 
@@ -79,9 +79,9 @@ def gopher_counts(data, offsets, classes):  # type: ignore[no-untyped-def]
     counts = np.zeros((len(offsets) - 1, N_COUNTS), np.int64)
     for row in range(len(offsets) - 1):
         words = chars = hashes = ellipses = lines = bullets = trailing = alphabetic = stops = 0
-        in_word = wordy = alpha = False                    # wordy: the open word holds a letter or digit; alpha: a letter
-        unspaced = False                                   # the open word's last letter is of a script without spaces
-        core, closed = 0, False                            # stop word candidate: its ASCII letters; closed by punctuation after them
+        in_word = wordy = alpha = False  # wordy: the open word holds a letter or digit; alpha: a letter
+        unspaced = False  # the open word's last letter is of a script without spaces
+        core, closed = 0, False  # stop word candidate: its ASCII letters; closed by punctuation after them
         line_open, ends_in_ellipsis, dots = False, False, 0
         i, stop = offsets[row], offsets[row + 1]
         while True:
@@ -173,7 +173,7 @@ def _terms(data, start, stop, classes, folded, hashes, starts, ends):  # type: i
                 opened, key, unspaced = True, np.uint64(0), new_unit
                 starts[n] = at
             letter = np.uint64(folded[point]) if point < KNOWN else np.uint64(point)
-            key = (key ^ (letter + np.uint64(1))) * _ODD   # every code point changes every higher bit
+            key = (key ^ (letter + np.uint64(1))) * _ODD  # every code point changes every higher bit
             key = (key ^ key >> np.uint64(29)) * _MIX
     if opened:
         hashes[n] = key ^ key >> np.uint64(31)
@@ -185,7 +185,7 @@ def _terms(data, start, stop, classes, folded, hashes, starts, ends):  # type: i
 @_compiled
 def term_spans(data, offsets, classes, folded):  # type: ignore[no-untyped-def]
     """Hash, first byte and byte after of every term of every text."""
-    size = (offsets[-1] - offsets[0]) + 1                  # a term has at least one byte
+    size = (offsets[-1] - offsets[0]) + 1  # a term has at least one byte
     hashes, starts, ends = np.empty(size, np.uint64), np.empty(size, np.int64), np.empty(size, np.int64)
     n = 0
     for row in range(len(offsets) - 1):

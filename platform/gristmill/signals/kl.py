@@ -34,8 +34,8 @@ DISTRIBUTION_VERSION = "1"
 UNIFORM = 0.05
 TYPES = 1_000_000
 FEWEST_TERMS = 50
-VOCABULARY = 200_000                                       # terms kept per source: the most frequent, then by code points
-LONGEST_TERM = 64                                          # bytes; longer runs are no words and are left out of the counts
+VOCABULARY = 200_000  # terms kept per source: the most frequent, then by code points
+LONGEST_TERM = 64  # bytes; longer runs are no words and are left out of the counts
 
 _COUNTS = {"token": pl.String, "count": pl.Int64}
 

@@ -34,17 +34,17 @@ VERSION = "1"
 UNICODE = unicodedata.unidata_version
 
 SPACE, LETTER, DIGIT, MARK, FORMAT, OTHER = range(6)
-LINE_END, UNSPACED = 16, 32                                # flags beside the class
-KNOWN = 0x20000                                            # beyond: ideographs up to 0x3FFFF, then nothing in use but tags and variants
+LINE_END, UNSPACED = 16, 32  # flags beside the class
+KNOWN = 0x20000  # beyond: ideographs up to 0x3FFFF, then nothing in use but tags and variants
 
-_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"        # those of str.splitlines
+_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # those of str.splitlines
 _UNSPACED = (                                              # letters of scripts written without spaces between words
     (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x1950, 0x19DF), (0x1A20, 0x1AAF), (0xA9E0, 0xA9FF), (0xAA60, 0xAADF),
     (0x3005, 0x3007), (0x3021, 0x3029), (0x3040, 0x312F), (0x31A0, 0x31BF), (0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF),
     (0xF900, 0xFAFF), (0xFF66, 0xFF9F), (0x16FE0, 0x18DFF), (0x1AFF0, 0x1B2FF),
 )  # fmt: skip
 
-CHUNK_BYTES = 16 << 20                                     # text handed to a kernel at once
+CHUNK_BYTES = 16 << 20  # text handed to a kernel at once
 
 
 class Tables(NamedTuple):

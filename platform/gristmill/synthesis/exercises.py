@@ -22,7 +22,7 @@ from gristmill.synthesis.sandbox import Program, run_programs
 VERSION = "1"
 
 AUTHOR = f"program gristmill.synthesis.exercises/{VERSION}"
-TRIES = 200                            # draws for a new exercise before the templates count as used up
+TRIES = 200  # draws for a new exercise before the templates count as used up
 
 
 def make_exercises(count: int, seed: int, isolation: str | None = None) -> pl.DataFrame:
@@ -42,8 +42,11 @@ def make_exercises(count: int, seed: int, isolation: str | None = None) -> pl.Da
     outcomes = run_programs([Program(row["text"], tests[row["doc_id"]]) for row in programs], isolation=isolation)
     verdicts = {
         row["doc_id"]: {
-            "method": "executed", "tests": tests[row["doc_id"]].count("assert "),
-            "verdict": outcome.verdict, "detail": outcome.detail, "isolation": outcome.isolation,
+            "method": "executed",
+            "tests": tests[row["doc_id"]].count("assert "),
+            "verdict": outcome.verdict,
+            "detail": outcome.detail,
+            "isolation": outcome.isolation,
         }
         for row, outcome in zip(programs, outcomes, strict=True)
     }
@@ -76,12 +79,16 @@ def _draw(index: int, seed: int, taken: set[str]) -> tuple[dict[str, Any], str |
         if key not in taken:
             taken.add(key)
             return {
-                "doc_id": document_id("exercises", text), "set": "exercises", "text": text, "plan": json.dumps(plan), "teacher": AUTHOR,
-                "seed": own, "attempts": attempt + 1,
+                "doc_id": document_id("exercises", text),
+                "set": "exercises",
+                "text": text,
+                "plan": json.dumps(plan),
+                "teacher": AUTHOR,
+                "seed": own,
+                "attempts": attempt + 1,
             }, tests
     raise GristmillError(
-        f"no new exercise in {TRIES} draws after {index}", where="recipe, synthesis.exercises",
+        f"no new exercise in {TRIES} draws after {index}",
+        where="recipe, synthesis.exercises",
         fix="The templates are used up: ask for fewer exercises.",
     )
-
-

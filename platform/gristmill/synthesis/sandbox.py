@@ -33,9 +33,9 @@ from gristmill.errors import GristmillError
 VERSION = "1"
 
 RUNNER = Path(__file__).with_name("sandbox_runner.py")
-STARTUP_SECONDS = 10.0                                 # for the interpreter, on a busy machine
+STARTUP_SECONDS = 10.0  # for the interpreter, on a busy machine
 ROOT_KEEPS = ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_KILL")
-ANSWER_BYTES = 600                                     # of the runner's answer, per program
+ANSWER_BYTES = 600  # of the runner's answer, per program
 
 
 class SandboxError(GristmillError):
@@ -47,8 +47,8 @@ class Limits:
     """What one program may use. `seconds` bounds CPU time; wall time may be twice that."""
 
     seconds: float = 2.0
-    memory_bytes: int = 256 << 20                      # address space beyond the interpreter's own
-    output_bytes: int = 64 << 10                       # of stdout and stderr together
+    memory_bytes: int = 256 << 20  # address space beyond the interpreter's own
+    output_bytes: int = 64 << 10  # of stdout and stderr together
     open_files: int = 32
 
 
@@ -102,15 +102,25 @@ def available_isolation() -> str:
 
 def _run_batch(programs: Sequence[Program], limits: Limits, isolation: str) -> list[Outcome]:
     """The outcomes up to the program at which the sandbox ended, if it did."""
-    request = json.dumps({
-        "seconds": limits.seconds, "memory_bytes": limits.memory_bytes, "output_bytes": limits.output_bytes,
-        "open_files": limits.open_files, "programs": [[program.code, program.tests] for program in programs],
-    })
+    request = json.dumps(
+        {
+            "seconds": limits.seconds,
+            "memory_bytes": limits.memory_bytes,
+            "output_bytes": limits.output_bytes,
+            "open_files": limits.open_files,
+            "programs": [[program.code, program.tests] for program in programs],
+        }
+    )
     timeout = STARTUP_SECONDS + len(programs) * 2 * (limits.seconds + 1)
     with tempfile.TemporaryDirectory(prefix="gristmill-sandbox-") as folder:
         process = subprocess.Popen(
-            _command(isolation), cwd=folder, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            _command(isolation),
+            cwd=folder,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
         try:
             answer, complaint = process.communicate(request.encode("utf-8", "surrogatepass"), timeout=timeout)
@@ -121,7 +131,8 @@ def _run_batch(programs: Sequence[Program], limits: Limits, isolation: str) -> l
     if lines[:1] != ["ready"]:
         raise SandboxError(
             f"did not start (exit {process.returncode}): {complaint.decode('utf-8', 'replace').strip()[-500:]}",
-            where=f"sandbox {isolation}", fix="Is the interpreter's folder readable? Without `bwrap` programs run under rlimits.",
+            where=f"sandbox {isolation}",
+            fix="Is the interpreter's folder readable? Without `bwrap` programs run under rlimits.",
         )
     parsed = [json.loads(line) for line in lines[1:]]
     return [Outcome(str(verdict), str(detail)[:ANSWER_BYTES], isolation) for verdict, detail in parsed[: len(programs)]]

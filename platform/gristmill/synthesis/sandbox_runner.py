@@ -34,9 +34,35 @@ NOBODY = 65534
 CLONE_NEWNET = 0x40000000
 
 REFUSED = (
-    "socket.", "subprocess.", "ctypes.", "shutil.", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.kill", "os.putenv",
-    "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown", "os.utime", "pty.",
-    "signal.pthread_kill", "resource.setrlimit", "resource.prlimit", "mmap.", "syslog.", "sys._getframe", "gc.get_objects",
+    "socket.",
+    "subprocess.",
+    "ctypes.",
+    "shutil.",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.fork",
+    "os.kill",
+    "os.putenv",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.mkdir",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+    "os.chmod",
+    "os.chown",
+    "os.utime",
+    "pty.",
+    "signal.pthread_kill",
+    "resource.setrlimit",
+    "resource.prlimit",
+    "mmap.",
+    "syslog.",
+    "sys._getframe",
+    "gc.get_objects",
 )
 
 
@@ -57,16 +83,19 @@ def confine(request):
     with open("/proc/self/statm") as file:
         own = int(file.read().split()[0]) * resource.getpagesize()
     for kind, limit in (
-        (resource.RLIMIT_CPU, math.ceil(request["seconds"]) + 1), (resource.RLIMIT_AS, own + request["memory_bytes"]),
-        (resource.RLIMIT_NOFILE, request["open_files"]), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, math.ceil(request["seconds"]) + 1),
+        (resource.RLIMIT_AS, own + request["memory_bytes"]),
+        (resource.RLIMIT_NOFILE, request["open_files"]),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (limit, limit))
-    if os.getuid() == 0:                               # root is exempt from the process limit, and may write everywhere
+    if os.getuid() == 0:  # root is exempt from the process limit, and may write everywhere
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
-    signal.setitimer(signal.ITIMER_PROF, request["seconds"])   # finer than RLIMIT_CPU's whole seconds
+    signal.setitimer(signal.ITIMER_PROF, request["seconds"])  # finer than RLIMIT_CPU's whole seconds
     sys.addaudithook(fence)
 
 
@@ -138,7 +167,7 @@ def judge(code, tests, request):
 
 def main():
     request = json.loads(sys.stdin.buffer.read())
-    ctypes.CDLL(None).unshare(CLONE_NEWNET)            # where the kernel allows it; bubblewrap has done it already
+    ctypes.CDLL(None).unshare(CLONE_NEWNET)  # where the kernel allows it; bubblewrap has done it already
     print("ready", flush=True)
     for code, tests in request["programs"]:
         print(json.dumps(judge(code, tests, request)), flush=True)

@@ -24,12 +24,12 @@ from gristmill.synthesis.words import ADJECTIVES, FEATURES, NAMES, NOUNS, OPENIN
 
 VERSION = "1"
 
-ATTEMPTS = 3                       # seeds tried per story
-BUDGET_PER_STORY = 2.0             # tokens written over all attempts, in units of stories x story tokens
-TEMPERATURE = 0.6                  # Cosmopedia's
+ATTEMPTS = 3  # seeds tried per story
+BUDGET_PER_STORY = 2.0  # tokens written over all attempts, in units of stories x story tokens
+TEMPERATURE = 0.6  # Cosmopedia's
 LEAST_WORDS = 30
-MOST_REPEATED = 0.2                # share of the 4-grams that repeat an earlier one; above, the teacher turns in circles
-MOST_FEATURES = 1                  # of a teacher of 135 million parameters; more, and it talks about them
+MOST_REPEATED = 0.2  # share of the 4-grams that repeat an earlier one; above, the teacher turns in circles
+MOST_FEATURES = 1  # of a teacher of 135 million parameters; more, and it talks about them
 
 TALK = re.compile(
     r"\b(this|the|my|your) (short |little )?story (should|must|could|can|uses?|used|has|contains?|includes?|features?"
@@ -55,7 +55,7 @@ class Plan:
     adjective: str
     features: tuple[str, ...]
     hero: str
-    opening: str                       # names the noun and the adjective; a small teacher forgets them otherwise
+    opening: str  # names the noun and the adjective; a small teacher forgets them otherwise
 
     @property
     def words(self) -> tuple[str, str, str]:
@@ -65,7 +65,7 @@ class Plan:
     def prompt(self) -> str:
         wishes = " ".join(FEATURES[feature] for feature in self.features)
         return (
-            f"Write a short story for a small child, with very simple words. The story begins with: \"{self.opening}\" "
+            f'Write a short story for a small child, with very simple words. The story begins with: "{self.opening}" '
             f"In the story {self.hero} has to {self.verb}. {wishes}"
         ).strip()
 
@@ -113,7 +113,7 @@ def write_stories(teacher: Teacher, count: int, story_tokens: int, seed: int) ->
     spent = asked = 0
     for attempt in range(ATTEMPTS):
         open_stories = [i for i in range(count) if i not in best or not best[i]["verified"]]
-        if attempt:                                    # a retry may cost at most what is left
+        if attempt:  # a retry may cost at most what is left
             open_stories = open_stories[: max(0, budget - spent) // story_tokens]
         if not open_stories:
             break
@@ -132,13 +132,20 @@ def write_stories(teacher: Teacher, count: int, story_tokens: int, seed: int) ->
     rows, taken = [], set()
     for i in range(count):
         text = best[i]["text"] or f"(nothing was written for plan {i})"
-        if document_id("stories", text) in taken:      # two failures alike: one row stands for both
+        if document_id("stories", text) in taken:  # two failures alike: one row stands for both
             continue
         taken.add(document_id("stories", text))
-        rows.append({
-            **best[i], "doc_id": document_id("stories", text), "set": "stories", "text": text,
-            "plan": planned[i].as_json(), "teacher": teacher.name, "verification": json.dumps(best[i]["verification"], sort_keys=True),
-        })
+        rows.append(
+            {
+                **best[i],
+                "doc_id": document_id("stories", text),
+                "set": "stories",
+                "text": text,
+                "plan": planned[i].as_json(),
+                "teacher": teacher.name,
+                "verification": json.dumps(best[i]["verification"], sort_keys=True),
+            }
+        )
     frame = pl.DataFrame(rows, schema=CONTRACTS["synthetic"].schema) if rows else CONTRACTS["synthetic"].empty()
     return frame, {"attempts": asked, "tokens written": spent}
 
@@ -160,7 +167,7 @@ def trim(raw: str) -> str:
     ends = list(re.finditer(r"[.!?][\"”'’)]*(?=\s|$)", text))
     text = text[: ends[-1].end()] if ends else text
     if text.startswith('"') and text.split("\n\n", 1)[0].count('"') % 2:
-        text = text[1:]                                # the teacher quotes its whole story
+        text = text[1:]  # the teacher quotes its whole story
     return text + '"' if text.rsplit("\n\n", 1)[-1].count('"') % 2 else text
 
 
@@ -181,7 +188,10 @@ def verify(text: str, plan: Plan, known: set[str]) -> dict[str, Any]:
         "plain": re.search(r"[*#<>{}\[\]_|\\]|https?:|\b[A-Z]{4,}\b", text) is None,
     }
     return {
-        "words used": used, "length in words": len(words), "repeated 4-grams": round(repeated, 4), "talk": talk.group(0) if talk else "",
+        "words used": used,
+        "length in words": len(words),
+        "repeated 4-grams": round(repeated, 4),
+        "talk": talk.group(0) if talk else "",
         "failed": [name for name, held in checks.items() if not held],
     }
 

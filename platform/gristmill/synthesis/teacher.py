@@ -110,7 +110,7 @@ class CachedTeacher:
     def _keep(self, answers: dict[str, bytes], known: dict[str, bytes]) -> None:
         self.cache.put_many(answers)
         for key, value in answers.items():
-            known.setdefault(key, value)               # like the cache: the first answer stays
+            known.setdefault(key, value)  # like the cache: the first answer stays
 
 
 def _dump(value: object) -> bytes:

@@ -67,10 +67,13 @@ def write_record(folder: Path, configuration: dict[str, Any]) -> None:
     for package in PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:    # gristmill itself, run from its source tree
+        except importlib.metadata.PackageNotFoundError:  # gristmill itself, run from its source tree
             versions[package] = "not installed"
     record = {
-        "configuration": configuration, "packages": versions, "python": platform.python_version(), "machine": platform.machine(),
+        "configuration": configuration,
+        "packages": versions,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
         "source_hash": source_hash(),
     }
     shutil.rmtree(folder, ignore_errors=True)

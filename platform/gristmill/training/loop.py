@@ -40,7 +40,7 @@ from gristmill.training.averaging import average
 from gristmill.training.resume import run_folder
 from gristmill.training.schedule import Schedule
 
-BETAS = (0.9, 0.95)      # OpenELM, SmolLM, OLMo
+BETAS = (0.9, 0.95)  # OpenELM, SmolLM, OLMo
 
 
 class TrainingError(GristmillError):
@@ -51,14 +51,14 @@ class TrainingError(GristmillError):
 class Trained:
     """What a run made. `log` and `batches` are tables; `throughput` is a JSONL file with clock times."""
 
-    weights: dict[str, Tensor]         # the average of the last resume points
-    last: dict[str, Tensor]            # the last resume point
-    averaged: list[int]                # steps done at each point of the average
+    weights: dict[str, Tensor]  # the average of the last resume points
+    last: dict[str, Tensor]  # the last resume point
+    averaged: list[int]  # steps done at each point of the average
     log: pl.DataFrame
     batches: pl.DataFrame
     throughput: Path
-    tokens_per_second: float           # of the steps that this process ran
-    resumed_from: int                  # steps that an earlier process had done
+    tokens_per_second: float  # of the steps that this process ran
+    resumed_from: int  # steps that an earlier process had done
     device: str
 
 
@@ -99,10 +99,15 @@ class Run:
         weights = [self.folder.weights(point) for point in points]
         log = [{**row, "model": self.name} for row in self.folder.log()]
         return Trained(
-            weights=average(weights), last=weights[-1], averaged=points,
-            log=pl.DataFrame(log, schema=CONTRACTS["training_log"].schema), batches=ledger.batches(self.name, self.schedule),
-            throughput=self.folder.path / "throughput.jsonl", tokens_per_second=round(tokens / seconds, 1) if tokens else 0.0,
-            resumed_from=done, device=str(_accelerator().device),
+            weights=average(weights),
+            last=weights[-1],
+            averaged=points,
+            log=pl.DataFrame(log, schema=CONTRACTS["training_log"].schema),
+            batches=ledger.batches(self.name, self.schedule),
+            throughput=self.folder.path / "throughput.jsonl",
+            tokens_per_second=round(tokens / seconds, 1) if tokens else 0.0,
+            resumed_from=done,
+            device=str(_accelerator().device),
         )
 
     def steps(self) -> Iterator[dict[str, Any]]:
@@ -172,7 +177,7 @@ class Run:
                 f"loss {row['loss']}, gradient norm {row['grad_norm']} at step {row['step']} of {self.schedule.steps}",
                 where=f"checkpoints[{self.name}]",
                 fix=f"Lower training.learning_rate or raise training.warmup; the log is in {self.folder.path / 'log.jsonl'}, and "
-                    f"the step's sequences are {self.schedule.batch(row['step'])[1]} of phase {row['phase']}.",
+                f"the step's sequences are {self.schedule.batch(row['step'])[1]} of phase {row['phase']}.",
             )
 
     def _tokens(self, from_step: int) -> int:
@@ -193,15 +198,18 @@ def _accelerator() -> Accelerator:
     cuda = torch.cuda.is_available()
     accelerator = Accelerator(cpu=not cuda, mixed_precision="bf16" if cuda else "no")
     if accelerator.num_processes > 1:
-        raise TrainingError(f"was started as {accelerator.num_processes} processes", where="accelerate",
-                            fix="Start one; several would each train on the whole batch.")
+        raise TrainingError(
+            f"was started as {accelerator.num_processes} processes",
+            where="accelerate",
+            fix="Start one; several would each train on the whole batch.",
+        )
     return accelerator
 
 
 @contextmanager
 def _deterministic(threads: int) -> Iterator[None]:
     """Fixed threads and deterministic kernels inside, what was set before outside."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")      # without it cuBLAS refuses to be deterministic
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses to be deterministic
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)

@@ -63,7 +63,8 @@ class RunFolder:
                 prefix = f"{OPTIMIZER}{name}/"
                 optimizer.state[weight] = {
                     slot.removeprefix(prefix): value if slot == f"{prefix}step" and not weight.is_cuda else value.to(weight.device)
-                    for slot, value in state.items() if slot.startswith(prefix)
+                    for slot, value in state.items()
+                    if slot.startswith(prefix)
                 }
         torch.set_rng_state(state[RANDOM])
 

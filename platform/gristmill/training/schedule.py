@@ -18,7 +18,7 @@ from functools import cached_property
 
 from gristmill.recipe import Training
 
-VERSION = "1"     # of the whole room: schedule, loop, resume points and averaging (here, since this module is read without torch)
+VERSION = "1"  # of the whole room: schedule, loop, resume points and averaging (here, since this module is read without torch)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Schedule:
             steps = self._steps_of(sequences)
             if step < first + steps:
                 at = (step - first) * self.training.batch_sequences
-                return phase, list(self._orders[phase][at: at + self.training.batch_sequences])
+                return phase, list(self._orders[phase][at : at + self.training.batch_sequences])
             first += steps
         raise IndexError(f"step {step} of {self.steps}")
 

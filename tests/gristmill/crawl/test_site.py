@@ -63,6 +63,7 @@ def answer(status: int, body: bytes = b"", **headers: str) -> Reply:
             handler.send_header(name.replace("_", "-"), value)
         handler.end_headers()
         handler.wfile.write(body)
+
     return reply
 
 
@@ -117,7 +118,9 @@ def test_breadth_first_over_one_host_and_no_further(site: Site, tmp_path: Path) 
     assert report.skipped == {"to other hosts": 1, "that are no http URLs": 1}
 
 
-@pytest.mark.parametrize("link", ["http://[", "http://[::1", "http://a:99999/", "//", "http://\\x", "%", "http://xn--/", "&#0;", "http://h:p/"])
+@pytest.mark.parametrize(
+    "link", ["http://[", "http://[::1", "http://a:99999/", "//", "http://\\x", "%", "http://xn--/", "&#0;", "http://h:p/"]
+)
 def test_a_bad_link_never_ends_a_crawl(site: Site, tmp_path: Path, link: str) -> None:
     site.page("/", link, "/fine")
     site.page("/fine")
@@ -160,17 +163,20 @@ def test_robots_are_obeyed(site: Site, tmp_path: Path) -> None:
     report = crawl(site, tmp_path / "x.warc.gz", pause=waits.append)
     assert site.asked == ["/robots.txt", "/", "/open"]
     assert report.skipped == {"closed by robots.txt": 1}
-    assert len(waits) == 2 and max(waits) > 1            # before the first page and between the two
+    assert len(waits) == 2 and max(waits) > 1  # before the first page and between the two
     assert crawl(site, tmp_path / "y.warc.gz", robots=False).pages == 3
 
 
-@pytest.mark.parametrize(("robots", "reason"), [
-    (answer(503), "answers 503"),
-    (reset, "could not be read"),
-    (answer(200, b"User-agent: *\nDisallow: http://["), "cannot be understood"),
-    (answer(200, b"User-agent: *\nRequest-rate: 0/5"), "cannot be understood"),
-    (answer(200, b"User-agent: *\nCrawl-delay: 86400"), "asks for 86400 s"),
-])
+@pytest.mark.parametrize(
+    ("robots", "reason"),
+    [
+        (answer(503), "answers 503"),
+        (reset, "could not be read"),
+        (answer(200, b"User-agent: *\nDisallow: http://["), "cannot be understood"),
+        (answer(200, b"User-agent: *\nRequest-rate: 0/5"), "cannot be understood"),
+        (answer(200, b"User-agent: *\nCrawl-delay: 86400"), "asks for 86400 s"),
+    ],
+)
 def test_robots_that_cannot_be_read_or_met_close_the_host(site: Site, tmp_path: Path, robots: Reply, reason: str) -> None:
     site.replies["/robots.txt"] = robots
     site.page("/")
@@ -184,7 +190,9 @@ def test_bad_servers_are_bounded_and_reported(site: Site, tmp_path: Path) -> Non
     site.page("/last")
     hush = threading.Event()
     site.replies |= {
-        "/endless": endless, "/reset": reset, "/silent": lambda handler: (hush.wait(30), None)[1],
+        "/endless": endless,
+        "/reset": reset,
+        "/silent": lambda handler: (hush.wait(30), None)[1],
         "/short": answer(200, b"<p>half", Content_Length="5000"),
         "/nonsense": lambda handler: (handler.wfile.write(b"\x00\x01 what?\r\n\r\n"), None)[1],
     }
@@ -226,7 +234,7 @@ def test_equal_sites_give_equal_files_and_digests_hold(site: Site, tmp_path: Pat
     for _, _, headers, _, body in records(tmp_path / "x.warc.gz"):
         assert headers["WARC-Payload-Digest"] == "sha1:" + base64.b32encode(hashlib.sha1(body).digest()).decode()
         assert headers["WARC-Date"] == "2026-01-05T09:00:00Z"
-    assert (tmp_path / "x.warc.gz").read_bytes().count(b"\x1f\x8b\x08") >= 5      # a gzip member for each record
+    assert (tmp_path / "x.warc.gz").read_bytes().count(b"\x1f\x8b\x08") >= 5  # a gzip member for each record
 
 
 def test_encodings_are_stored_as_sent_and_read_for_links(site: Site, tmp_path: Path) -> None:
@@ -255,7 +263,10 @@ def test_made_up_hosts_share_a_port_and_take_turns(site: Site, tmp_path: Path) -
     site.page("/only-b")
     out = tmp_path / "x.warc.gz"
     report = crawl_site(
-        ["http://a.demo/", "http://b.demo/"], out, delay_seconds=0, resolve=dict.fromkeys(("a.demo", "b.demo"), ("127.0.0.1", site.port)),
+        ["http://a.demo/", "http://b.demo/"],
+        out,
+        delay_seconds=0,
+        resolve=dict.fromkeys(("a.demo", "b.demo"), ("127.0.0.1", site.port)),
     )
     with out.open("rb") as file:
         urls = [record.headers["WARC-Target-URI"] for record in ArchiveIterator(file) if record.headers["WARC-Type"] == "response"]
@@ -289,16 +300,19 @@ def test_a_failed_crawl_leaves_an_earlier_file_alone(site: Site, tmp_path: Path)
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("x.warc.gz", b"earlier")]
 
 
-@pytest.mark.parametrize(("link", "url"), [
-    ("HTTP://Ex.COM:80/a b?q=é#x", "http://ex.com/a%20b?q=%C3%A9"),
-    ("https://user:pw@ex.com:443", "https://ex.com/"),
-    ("../c", "http://base.demo/c"),
-    ("?q=1", "http://base.demo/d/e?q=1"),
-    ("//[::1]:8080/x", "http://[::1]:8080/x"),
-    ("http://bücher.example/", "http://xn--bcher-kva.example/"),
-    ("javascript:go()", None),
-    ("http://" + "a" * 3_000, None),
-])
+@pytest.mark.parametrize(
+    ("link", "url"),
+    [
+        ("HTTP://Ex.COM:80/a b?q=é#x", "http://ex.com/a%20b?q=%C3%A9"),
+        ("https://user:pw@ex.com:443", "https://ex.com/"),
+        ("../c", "http://base.demo/c"),
+        ("?q=1", "http://base.demo/d/e?q=1"),
+        ("//[::1]:8080/x", "http://[::1]:8080/x"),
+        ("http://bücher.example/", "http://xn--bcher-kva.example/"),
+        ("javascript:go()", None),
+        ("http://" + "a" * 3_000, None),
+    ],
+)
 def test_normal_url(link: str, url: str | None) -> None:
     assert normal_url(link, "http://base.demo/d/e") == url
 

@@ -12,7 +12,8 @@ ROW = st.tuples(st.text(max_size=8), st.integers(0, 9), st.text(max_size=5))
 
 def edits(rows: list[tuple[str, int, str]]) -> pl.DataFrame:
     return pl.DataFrame(
-        [{"doc_id": d, "start": s, "end": s + 1, "replacement": r, "rule": "x"} for d, s, r in rows], schema=CONTRACTS["edits"].schema,
+        [{"doc_id": d, "start": s, "end": s + 1, "replacement": r, "rule": "x"} for d, s, r in rows],
+        schema=CONTRACTS["edits"].schema,
     )
 
 
@@ -44,7 +45,9 @@ def test_nothing_runs_together():
     assert table_hash("t", pl.DataFrame({"a": ["ab", "c"]})) != table_hash("t", pl.DataFrame({"a": ["a", "bc"]}))
     assert table_hash("t", pl.DataFrame({"a": [[1], [2, 3]]})) != table_hash("t", pl.DataFrame({"a": [[1, 2], [3]]}))
     assert table_hash("t", pl.DataFrame({"a": [None, ""]})) != table_hash("t", pl.DataFrame({"a": ["", None]}))
-    assert table_hash("t", pl.DataFrame({"doc_id": ["d"], "a.x": [0.0]}, schema)) == table_hash("t", pl.DataFrame({"doc_id": ["d"], "a.x": [-0.0]}, schema))
+    assert table_hash("t", pl.DataFrame({"doc_id": ["d"], "a.x": [0.0]}, schema)) == table_hash(
+        "t", pl.DataFrame({"doc_id": ["d"], "a.x": [-0.0]}, schema)
+    )
 
 
 def test_golden_vectors():

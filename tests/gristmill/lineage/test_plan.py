@@ -7,7 +7,7 @@ import pytest
 from gristmill.lake.workspace import versions_digest
 from gristmill.lineage.plan import SOURCE, Node, Plan, Recorded, plan
 
-SHARDS = [f"web/{i:04d}" for i in range(120)]      # past the hundred from which Dagster's own staleness is blind
+SHARDS = [f"web/{i:04d}" for i in range(120)]  # past the hundred from which Dagster's own staleness is blind
 
 
 @dataclass
@@ -26,8 +26,11 @@ class Memory:
             return Node(name, self.code[name], [None] if one else self.shards, parents, **more)
 
         return [
-            node("raw", [], source_version=lambda p: self.sources.get(p, "s1")), node("kept", ["raw"]),
-            node("model", ["kept"], one=True, held=self.held), node("clusters", ["kept"], one=True), node("final", ["clusters", "kept", "model"]),
+            node("raw", [], source_version=lambda p: self.sources.get(p, "s1")),
+            node("kept", ["raw"]),
+            node("model", ["kept"], one=True, held=self.held),
+            node("clusters", ["kept"], one=True),
+            node("final", ["clusters", "kept", "model"]),
         ]
 
     def parent_partitions(self, node, partition, parent):
@@ -45,7 +48,9 @@ class Memory:
         """Records a materialisation made of what stands now."""
         definition = next(each for each in self.nodes() if each.name == node)
         inputs = {
-            parent: versions_digest({p: r.data_version if (r := self.recorded(parent).get(p)) else "" for p in self.parent_partitions(node, partition, parent)})
+            parent: versions_digest(
+                {p: r.data_version if (r := self.recorded(parent).get(p)) else "" for p in self.parent_partitions(node, partition, parent)}
+            )
             for parent in definition.parents
         }
         if definition.source_version:
@@ -132,7 +137,8 @@ def test_a_replaced_source_file_is_seen(built: Memory):
 def test_a_new_shard_brings_itself_and_the_fan_in(built: Memory):
     built.shards = [*SHARDS, "web/0120"]
     result = plan(built)
-    assert {name: list(result.reasons[name]) for name in ("raw", "kept", "final")} == dict.fromkeys(("raw", "kept", "final"), ["web/0120"])
+    shards = ("raw", "kept", "final")
+    assert {name: list(result.reasons[name]) for name in shards} == {name: ["web/0120"] for name in shards}
     assert result.reasons["clusters"] == {None: ["input kept changed"]}
     assert result.ready("raw") == ["web/0120"]
 
@@ -147,7 +153,13 @@ def test_rows_name_reasons_and_what_is_waited_for(built: Memory):
     built.code["clusters"] = "2"
     rows = {(row["asset"], row["partition"]): row for row in plan(built).rows()}
     assert rows["clusters", ""]["reasons"] == ["code 1 -> 2"]
-    assert rows["final", SHARDS[0]] == {"asset": "final", "partition": SHARDS[0], "state": "waiting", "reasons": [], "waits_for": "clusters"}
+    assert rows["final", SHARDS[0]] == {
+        "asset": "final",
+        "partition": SHARDS[0],
+        "state": "waiting",
+        "reasons": [],
+        "waits_for": "clusters",
+    }
 
 
 def test_records_hold_what_they_were_given():

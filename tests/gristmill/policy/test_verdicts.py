@@ -72,7 +72,7 @@ def test_near_a_threshold_from_both_sides() -> None:
     near = near_threshold(CROWD, judge(CROWD, RULES, "web", "p"), RULES, per_side=2)
     by = {(rule, side): part["doc_id"].to_list() for (rule, side), part in near.group_by("rule", "side", maintain_order=True)}
     assert by["short", "dropped"] == ["b", "e"]
-    assert by["odd", "dropped"] == ["d", "c"]                # d by this rule alone, c by another too, though c is nearer
+    assert by["odd", "dropped"] == ["d", "c"]  # d by this rule alone, c by another too, though c is nearer
     assert by["odd", "kept"] == by["long", "kept"] == ["a"]
     assert near.filter(rule="short", doc_id="b").rows() == [("short", "gopher.word_count", "<", 50.0, "dropped", "b", 49.0)]
 

@@ -115,4 +115,4 @@ def test_every_code_point_has_a_class() -> None:
     classes, folded = tables()
     assert classes.shape == folded.shape == (KNOWN,)
     assert (classes & 15).max() == 5 and classes[0xAD] & 15 == FORMAT
-    assert (folded[folded] == folded).all()                # folding twice is folding once
+    assert (folded[folded] == folded).all()  # folding twice is folding once

@@ -30,17 +30,20 @@ Solution: The bags hold 4 * 5 = 20. In all 3 + 20 = 23.
 Answer: 23 apples"""
 
 
-@pytest.mark.parametrize(("old", "new", "complaint"), [
-    ("4 * 5 = 20", "4 * 5 = 21", "4 * 5 is 20, not 21"),
-    ("3 + 20 = 23", "3 + 21 = 24", "uses 21, which was not given"),
-    ("Answer: 23", "Answer: 24", "not the last result"),
-    ("Answer: 23 apples", "Answer: many apples", "not the last result"),
-    ("Answer: 23 apples", "The end", "no solution or no answer"),
-    ("has 3 apples", "has 3 apples, 7 pears", "the 7 of the question is not used"),
-    ("In all 3 + 20 = 23.", "", "the 3 of the question is not used"),
-    ("4 * 5 = 20", "four times five = twenty", "cannot be read"),
-    ("4 * 5 = 20", "4 * (5 = 20", "bracket"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("4 * 5 = 20", "4 * 5 = 21", "4 * 5 is 20, not 21"),
+        ("3 + 20 = 23", "3 + 21 = 24", "uses 21, which was not given"),
+        ("Answer: 23", "Answer: 24", "not the last result"),
+        ("Answer: 23 apples", "Answer: many apples", "not the last result"),
+        ("Answer: 23 apples", "The end", "no solution or no answer"),
+        ("has 3 apples", "has 3 apples, 7 pears", "the 7 of the question is not used"),
+        ("In all 3 + 20 = 23.", "", "the 3 of the question is not used"),
+        ("4 * 5 = 20", "four times five = twenty", "cannot be read"),
+        ("4 * 5 = 20", "4 * (5 = 20", "bracket"),
+    ],
+)
 def test_the_checker_finds(old: str, new: str, complaint: str) -> None:
     assert check_solution(GOOD) == []
     assert old in GOOD
@@ -53,10 +56,18 @@ def test_a_number_given_in_words_may_be_used() -> None:
     assert check_solution(text.replace("There are 60 minutes in an hour: ", ""))
 
 
-@pytest.mark.parametrize(("expression", "value"), [
-    ("2 + 3 * 4", Fraction(14)), ("(2 + 3) * 4", Fraction(20)), ("10 - 4 - 3", Fraction(3)), ("8 / 4 / 2", Fraction(1)),
-    ("1.5 * 2", Fraction(3)), ("7 / 2", Fraction(7, 2)), ("2 - -3", Fraction(5)),
-])
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("2 + 3 * 4", Fraction(14)),
+        ("(2 + 3) * 4", Fraction(20)),
+        ("10 - 4 - 3", Fraction(3)),
+        ("8 / 4 / 2", Fraction(1)),
+        ("1.5 * 2", Fraction(3)),
+        ("7 / 2", Fraction(7, 2)),
+        ("2 - -3", Fraction(5)),
+    ],
+)
 def test_evaluate(expression: str, value: Fraction) -> None:
     assert evaluate(expression) == value
 

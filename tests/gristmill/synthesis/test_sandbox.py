@@ -19,7 +19,9 @@ HOSTILE = {
     "a syntax error": (Program("def double(x:"), "failed", "SyntaxError"),
     "an endless loop": (Program("while True: pass"), "time", "0.5 s"),
     "a loop that ignores the timer": (
-        Program("import signal\nsignal.signal(signal.SIGPROF, signal.SIG_IGN)\nwhile True: pass"), "time", "",
+        Program("import signal\nsignal.signal(signal.SIGPROF, signal.SIG_IGN)\nwhile True: pass"),
+        "time",
+        "",
     ),
     "much memory": (Program("block = bytearray(10**10)"), "memory", ""),
     "ever more memory": (Program("blocks = []\nwhile True: blocks.append(str(len(blocks)) * 10**5)"), "memory", ""),
@@ -54,12 +56,16 @@ def test_no_network_and_no_file_of_ours_even_past_the_fence(isolation: str, tmp_
     secret = tmp_path / "secret.txt"
     secret.write_text("ours")
     secret.chmod(0o600)
-    reads, connects = run_programs([
-        Program(f"import os\ndescriptor = os.open({str(secret)!r}, os.O_RDONLY)\nos.read(descriptor, 4)"),
-        Program("import _socket\n_socket.socket().connect(('127.0.0.1', 9))"),
-    ], LIMITS, isolation)
+    reads, connects = run_programs(
+        [
+            Program(f"import os\ndescriptor = os.open({str(secret)!r}, os.O_RDONLY)\nos.read(descriptor, 4)"),
+            Program("import _socket\n_socket.socket().connect(('127.0.0.1', 9))"),
+        ],
+        LIMITS,
+        isolation,
+    )
     assert not connects.passed
-    if isolation == "bubblewrap" or os.getuid() == 0:              # under rlimits a user's own files stay readable
+    if isolation == "bubblewrap" or os.getuid() == 0:  # under rlimits a user's own files stay readable
         assert not reads.passed
 
 
@@ -73,7 +79,7 @@ def test_a_program_sees_nothing_of_the_one_before(isolation: str) -> None:
 def test_sleeping_is_bounded_too() -> None:
     start = time.monotonic()
     assert run_programs([Program("import time\ntime.sleep(1000)")], Limits(seconds=0.2))[0].verdict == "time"
-    assert time.monotonic() - start < 100                          # far less than it asked for
+    assert time.monotonic() - start < 100  # far less than it asked for
 
 
 def test_nothing_to_run() -> None:

@@ -13,7 +13,7 @@ from gristmill.synthesis.words import FEATURES, IRREGULAR, forms
 
 PLAN = Plan("hide", "mouse", "happy", ("dialogue",), "Ada", "One day, Ada saw a happy mouse.")
 GOOD = (
-    "One day, Ada saw a happy mouse in the garden. The mouse looked at her and ran under a leaf. \"Where did you go?\" asked Ada. "
+    'One day, Ada saw a happy mouse in the garden. The mouse looked at her and ran under a leaf. "Where did you go?" asked Ada. '
     "She hid behind a tree and waited for a long time. At last two mice came out, happily, and they played until it was dark."
 )
 
@@ -41,8 +41,10 @@ class ScriptedTeacher:
             return f"Nothing much happened on day {seed}."
         opening = prompt.split('"')[1]
         verb = prompt.split(" has to ")[1].split(".")[0]
-        return (f"{opening} Then they went to {verb} together, and day number {seed} was a very long day with many "
-                "small surprises for all who lived in the house by the sea. And then the day")
+        return (
+            f"{opening} Then they went to {verb} together, and day number {seed} was a very long day with many "
+            "small surprises for all who lived in the house by the sea. And then the day"
+        )
 
 
 def test_plans_use_every_word_before_any_twice() -> None:
@@ -66,10 +68,24 @@ def test_prompts_ask_for_the_words_and_features() -> None:
         assert all(FEATURES[feature] in plan.prompt for feature in plan.features)
 
 
-@pytest.mark.parametrize(("word", "form"), [
-    ("hide", "hid"), ("hop", "hopping"), ("mouse", "mice"), ("happy", "happily"), ("cry", "cried"), ("make", "making"), ("big", "bigger"),
-    ("wolf", "wolves"), ("gentle", "gently"), ("catch", "catches"), ("swim", "swam"), ("sun", "sunny"), ("slide", "slid"),
-])
+@pytest.mark.parametrize(
+    ("word", "form"),
+    [
+        ("hide", "hid"),
+        ("hop", "hopping"),
+        ("mouse", "mice"),
+        ("happy", "happily"),
+        ("cry", "cried"),
+        ("make", "making"),
+        ("big", "bigger"),
+        ("wolf", "wolves"),
+        ("gentle", "gently"),
+        ("catch", "catches"),
+        ("swim", "swam"),
+        ("sun", "sunny"),
+        ("slide", "slid"),
+    ],
+)
 def test_inflections_count(word: str, form: str) -> None:
     assert form in forms(word)
 
@@ -88,17 +104,20 @@ def test_a_good_story_is_verified() -> None:
     assert verify(GOOD, PLAN, set())["words used"] == {"hide": True, "mouse": True, "happy": True}
 
 
-@pytest.mark.parametrize(("text", "reason"), [
-    (GOOD.replace("hid", "sat"), "words"),
-    ("Ada hides from a happy mouse.", "length"),
-    (GOOD[:-1], "finished"),
-    (GOOD + " He ran and ran and ran." * 9, "not in circles"),
-    (GOOD + " The story ends with a lesson.", "no talk of the task"),
-    (GOOD + " The verb is hide.", "no talk of the task"),
-    (GOOD + " I made a simple story. It could use more.", "no talk of the task"),
-    (GOOD + " See https://example.org now.", "plain"),
-    (GOOD + " **The end**.", "plain"),
-])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (GOOD.replace("hid", "sat"), "words"),
+        ("Ada hides from a happy mouse.", "length"),
+        (GOOD[:-1], "finished"),
+        (GOOD + " He ran and ran and ran." * 9, "not in circles"),
+        (GOOD + " The story ends with a lesson.", "no talk of the task"),
+        (GOOD + " The verb is hide.", "no talk of the task"),
+        (GOOD + " I made a simple story. It could use more.", "no talk of the task"),
+        (GOOD + " See https://example.org now.", "plain"),
+        (GOOD + " **The end**.", "plain"),
+    ],
+)
 def test_each_check_finds_its_fault(text: str, reason: str) -> None:
     assert reason in verify(text, PLAN, set())["failed"]
 
@@ -108,17 +127,21 @@ def test_a_repeat_is_found_whatever_its_dress() -> None:
     assert verify(GOOD.replace(",", " -"), PLAN, known)["failed"] == ["new"]
 
 
-@pytest.mark.parametrize(("raw", "text"), [
-    ("Title: The Mouse\n\nA mouse ran. It fell. It was", "A mouse ran. It fell."),
-    ("**The Mouse**\n\nA mouse ran.", "A mouse ran."),
-    ("Sure! Here is a story.\n\nA mouse ran.", "A mouse ran."),
-    ("I'd be happy to help. Here's a way to start:\n\n\"A mouse ran.", "A mouse ran."),
-    ("A mouse ran.\n\nThis story uses the verb run.", "A mouse ran."),
-    ('A mouse said, "Run! Now it', 'A mouse said, "Run!"'),
-    ('"A mouse ran. It fell.', "A mouse ran. It fell."),
-    ("A  mouse\nran.", "A mouse ran."),
-    ("no end", ""), ("", ""),
-])
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("Title: The Mouse\n\nA mouse ran. It fell. It was", "A mouse ran. It fell."),
+        ("**The Mouse**\n\nA mouse ran.", "A mouse ran."),
+        ("Sure! Here is a story.\n\nA mouse ran.", "A mouse ran."),
+        ("I'd be happy to help. Here's a way to start:\n\n\"A mouse ran.", "A mouse ran."),
+        ("A mouse ran.\n\nThis story uses the verb run.", "A mouse ran."),
+        ('A mouse said, "Run! Now it', 'A mouse said, "Run!"'),
+        ('"A mouse ran. It fell.', "A mouse ran. It fell."),
+        ("A  mouse\nran.", "A mouse ran."),
+        ("no end", ""),
+        ("", ""),
+    ],
+)
 def test_trim(raw: str, text: str) -> None:
     assert trim(raw) == text
 
@@ -143,7 +166,7 @@ def test_what_never_holds_stays_in_the_table_unverified() -> None:
 
 
 def test_the_token_budget_ends_the_retries() -> None:
-    frame, took = write_stories(ScriptedTeacher(good_at=99), 10, 4, seed=1)    # 6 words each: 60 of a budget of 80 at once
+    frame, took = write_stories(ScriptedTeacher(good_at=99), 10, 4, seed=1)  # 6 words each: 60 of a budget of 80 at once
     assert took["attempts"] == 15 and took["tokens written"] == 90
     assert sorted(frame["attempts"].to_list()) == [1] * 5 + [2] * 5
 
