@@ -8,7 +8,7 @@ ONLY ?=
 export GRISTMILL_HOME ?= $(HOME_FOLDER)
 export DAGSTER_HOME ?= $(GRISTMILL_HOME)/dagster
 
-.PHONY: demo test ui bench lint lock setup browser clean
+.PHONY: demo test ui bench lint lock versions setup browser clean
 
 demo: setup
 	@$(BIN)/gristmill demo
@@ -46,6 +46,10 @@ browser:
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 	  (command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null) || \
 	  echo "Chromium is not here and cannot be installed: the browser tests will be skipped."
+
+# Records the algorithms' versions and syntax trees, after a change that moved a version or kept the behaviour.
+versions: setup
+	@$(BIN)/python tests/test_algorithm_versions.py
 
 lock:
 	infra/lock.sh

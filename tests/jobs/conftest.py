@@ -125,7 +125,12 @@ class Mill:
     def __init__(self, folder: Path, monkeypatch_env: pytest.MonkeyPatch):
         self.folder = folder
         (folder / "dagster").mkdir(parents=True, exist_ok=True)
-        self.env = {"GRISTMILL_HOME": str(folder), "DAGSTER_HOME": str(folder / "dagster"), "GRISTMILL_RECIPE": str(folder / "recipe.toml")}
+        self.env = {
+            "GRISTMILL_HOME": str(folder),
+            "DAGSTER_HOME": str(folder / "dagster"),
+            "GRISTMILL_RECIPE": str(folder / "recipe.toml"),
+            "GRISTMILL_WORKERS": "1",
+        }
         for name, value in self.env.items():
             monkeypatch_env.setenv(name, value)
         self.instance = dg.DagsterInstance.local_temp(str(folder / "dagster"))
