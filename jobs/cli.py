@@ -267,7 +267,7 @@ def _print_outcome(outcome: Any) -> None:
     if not outcome.rows():
         click.echo("Everything is fresh; nothing was made.")
     for row in outcome.left.rows():
-        if row["state"] == "stale":
+        if row["state"] == "stale" and row["asset"] in outcome.wanted:
             click.secho(f"still stale: {row['asset']}[{row['partition']}]: {'; '.join(row['reasons'])}", fg="red")
 
 

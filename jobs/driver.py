@@ -41,6 +41,7 @@ class Outcome:
     failed_checks: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     left: Plan = field(default_factory=Plan)
+    wanted: list[str] = field(default_factory=list)
 
     @property
     def succeeded(self) -> bool:
@@ -85,8 +86,8 @@ class Driver:
     def drive(self, targets: Collection[str] = (), tags: Mapping[str, str] | None = None, say: Callable[[str], None] = log.info) -> Outcome:
         """Makes what is stale among `targets` and their ancestors; goes on past a failed asset where nothing needs it."""
         fail_abandoned_runs(self.instance)
-        outcome = Outcome()
         names = self.until(targets)
+        outcome = Outcome(wanted=names)
         for position, name in enumerate(names, 1):
             outcome.left = self.plan()
             ready = outcome.left.ready(name)

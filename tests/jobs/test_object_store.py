@@ -31,14 +31,16 @@ def test_the_corpus_in_a_bucket_is_the_corpus_in_a_folder(built, sources, s3, tm
         "AWS_ENDPOINT_URL": s3.endpoint_url,
     }
 
-    def gristmill(*arguments: str) -> str:
+    def gristmill(*arguments: str, status: tuple[int, ...] = (0,)) -> str:
         done = subprocess.run([sys.executable, "-m", "jobs.cli", *arguments], cwd=ROOT, env=environment, text=True, capture_output=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode in status, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     gristmill("crawl", "add", "docs-1", *[f"s3://mill/incoming/{path.name}" for path in sources["docs-1"]])
     gristmill("crawl", "add", "code", *[str(path) for path in sources["code"]])
-    log = gristmill("rebuild", "--until", "mixed_corpus")
+    # the one story of sixteen tokens fails its check, which stops nothing and is told by the exit status
+    log = gristmill("rebuild", "--until", "mixed_corpus", status=(0, 1))
+    assert "FAILED" not in log
     assert s3.aws_secret_access_key not in log
     workspace = Workspace(open_lake(LakeResource(root="s3://mill/lake", s3=s3)), recipe)
     assert corpus_hash_of(workspace) == corpus_hash_of(mill.driver(recipe).workspace)
