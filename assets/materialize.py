@@ -39,7 +39,8 @@ class _Step:
 
     def __call__(self, partition: Partition, inputs: Mapping[Partition, Inputs]) -> tuple[Output, bool]:
         """The output, and whether the same code made it of the same inputs before."""
-        if found := self.workspace.made_before(self.name, partition, self.code_version, inputs[partition].digests):
+        found = self.workspace.made_before(self.name, partition, self.code_version, inputs[partition].digests)
+        if found and not found.needs:  # what stands on a table of vectors looks there itself which of them are missing
             self.workspace.publish(found)
             return found, True
         start = time.monotonic()

@@ -90,7 +90,7 @@ def test_an_edited_threshold_rebuilds_what_it_touches_and_stops_where_content_is
     assert not {"raw_crawl", "documents", "signals", "minhash_signatures"} & set(outcome.made)
 
     back = mill.drive(mill.recipe(), "curated_shards")
-    assert back.made == {} and not back.failed
+    assert set(back.made) <= {"document_embeddings"} and not back.failed  # which looks its vectors up and embeds nothing
     assert {each: workspace.version("filtered_shards", each) for each in shards} == before
 
 
@@ -146,3 +146,17 @@ def test_the_corpus_is_the_same_from_four_workers_in_another_order_and_after_a_k
     from gristmill.lake.workspace import Workspace
 
     assert corpus_hash_of(Workspace(Lake(tmp_path / "lake"), recipe)) == expected
+
+
+def test_deleted_vectors_are_embedded_again_and_nothing_else_is_made(built):
+    import shutil
+
+    mill, recipe, _ = built
+    workspace = mill.driver(recipe).workspace
+    shutil.rmtree(Path(workspace.lake.root) / "vectors")
+    outcome = mill.drive(recipe)
+    assert {name: len(made) for name, made in outcome.made.items()} == {
+        "document_embeddings": len(workspace.partitions("document_embeddings"))
+    }
+    assert outcome.reused == {} and not outcome.failed
+    assert "every_kept_document_embedded" not in {check["check"] for check in outcome.failed_checks}
