@@ -24,7 +24,7 @@ def shards_definition(recipe: Recipe) -> dg.DynamicPartitionsDefinition:
 
 
 def shards_name(recipe: Recipe) -> str:
-    return f"{recipe.namespace}_shards" if recipe.namespace else "shards"
+    return recipe.prefixed("shards")
 
 
 def recipe_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:

@@ -8,6 +8,7 @@ downstream in the same run can follow.
 
 import json
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from gristmill.lake.workspace import Check, Inputs, Made, Output, Partition, Wor
 from gristmill.lineage.plan import SOURCE
 from gristmill.recipe import Recipe
 from resources.event_log import CODE_VERSION, DATA_VERSION, FILES, HELD, INPUTS, asset_key, loading, parent_partitions
+from resources.workers import Workers
+
+warnings.filterwarnings("ignore", category=dg.BetaWarning)  # `backfill_policy`, and conditions that user code evaluates
 
 Dep = str | tuple[str, dg.PartitionMapping]
 Make = Callable[..., Made]
@@ -104,16 +108,16 @@ def made_asset(
         wanted = _wanted(context, partitions is not None)
         inputs = _inputs(context, workspace, list(dep_keys), wanted, source_version)
         failed: dict[Partition, str] = {}
-        dagster_tags = _dagster_input_tags(context, key, list(dep_keys), recipe)
+        dagster_tags = _dagster_input_tags(context, list(dep_keys), recipe)
         start = time.monotonic()
-        mapped = context.resources.workers.map(step, wanted, inputs) if parallel else _one_by_one(step, wanted, inputs)
+        mapped = (context.resources.workers if parallel else Workers(processes=1)).map(step, wanted, inputs)
         for done, (partition, result, error) in enumerate(mapped, 1):
             if error:
                 failed[partition] = error
                 context.log.error(f"{name}[{partition}] failed:\n{error}")
                 continue
             output, cached = result
-            tags = _tags(output) | dagster_tags(partition)
+            tags = _tags(output) | dagster_tags
             metadata = _metadata(output, cached, workspace.head_key(name, partition))
             if len(wanted) == 1:
                 yield dg.MaterializeResult(
@@ -192,12 +196,6 @@ def _inputs(
     return found
 
 
-def _one_by_one(step: _Step, wanted: list[Partition], inputs: dict[Partition, Inputs]) -> Iterator[tuple[Partition, Any, str | None]]:
-    from resources.workers import Workers
-
-    return Workers(processes=1).map(step, wanted, inputs)
-
-
 def _tags(output: Output) -> dict[str, str]:
     return {
         DATA_VERSION: output.data_version,
@@ -207,27 +205,16 @@ def _tags(output: Output) -> dict[str, str]:
     }
 
 
-def _dagster_input_tags(
-    context: dg.AssetExecutionContext,
-    key: dg.AssetKey,
-    deps: list[str],
-    recipe: Recipe,
-) -> Callable[[Partition], dict[str, str]]:
+def _dagster_input_tags(context: dg.AssetExecutionContext, deps: list[str], recipe: Recipe) -> dict[str, str]:
     """Dagster's own provenance tags for an event that we log ourselves, so that its UI does not call the inputs new."""
-    pointers = {}
+    tags = {}
     for dep in deps:
-        entry = context.instance.fetch_materializations(asset_key(recipe.namespace, dep), limit=1).records
-        pointers[dep] = entry[0] if entry else None
-
-    def tags(partition: Partition) -> dict[str, str]:
-        found = {}
-        for dep, record in pointers.items():
-            if record is not None and record.asset_materialization:
-                path = asset_key(recipe.namespace, dep).to_user_string()
-                found[f"dagster/input_event_pointer/{path}"] = str(record.storage_id)
-                found[f"dagster/input_data_version/{path}"] = (record.asset_materialization.tags or {}).get(DATA_VERSION, "")
-        return found
-
+        key = asset_key(recipe.namespace, dep)
+        for record in context.instance.fetch_materializations(key, limit=1).records:
+            if record.asset_materialization:
+                path = key.to_user_string()
+                tags[f"dagster/input_event_pointer/{path}"] = str(record.storage_id)
+                tags[f"dagster/input_data_version/{path}"] = (record.asset_materialization.tags or {}).get(DATA_VERSION, "")
     return tags
 
 
@@ -265,14 +252,11 @@ def markdown_table(rows: list[dict[str, Any]]) -> str:
         return "(none)"
 
     def cell(value: Any) -> str:
-        text = (
-            f"{value:,.4g}"
-            if isinstance(value, float)
-            else f"{value:,}"
-            if isinstance(value, int) and not isinstance(value, bool)
-            else str(value)
-        )
-        return text.replace("|", "\\|").replace("\n", " ")
+        if isinstance(value, float):
+            return f"{value:,.4g}"
+        if isinstance(value, int) and not isinstance(value, bool):
+            return f"{value:,}"
+        return str(value).replace("|", "\\|").replace("\n", " ")
 
     head = list(rows[0])
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]

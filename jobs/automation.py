@@ -7,16 +7,10 @@ until its code version changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import dagster as dg
 from dagster._core.definitions.declarative_automation.automation_condition import AutomationResult
 
-from gristmill.lineage.plan import Plan
 from jobs.driver import DRIVER, fail_abandoned_runs
-
-PlanOf = Callable[[str, dg.DagsterInstance, object], Plan]
-"""(namespace, instance, asset graph) -> plan"""
 
 PLANS = "_gristmill_plans"
 

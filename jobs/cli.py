@@ -190,15 +190,6 @@ def _log_to_terminal() -> None:
     handler.setFormatter(Plain())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("gristmill").setLevel(logging.INFO)
-    _quiet()
-
-
-def _quiet() -> None:
-    import warnings
-
-    import dagster as dg
-
-    warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 
 def _recipes() -> list[Recipe]:
@@ -245,15 +236,9 @@ def _instance() -> Any:
 
 
 def _driver(recipe: Recipe) -> Driver:
-    _quiet()
-    from assets.graph import SOURCE_VERSIONS
-    from jobs.definitions import graph_definitions
-    from jobs.driver import Driver
-    from jobs.shards import sync_shards
+    from jobs.definitions import driver_of
 
-    instance, workspace = _instance(), _workspace(recipe)
-    sync_shards(instance, workspace.lake, recipe)
-    return Driver(graph_definitions([recipe]), instance, workspace, SOURCE_VERSIONS)
+    return driver_of(recipe, _instance())
 
 
 def _print_outcome(outcome: Any) -> None:

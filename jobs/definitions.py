@@ -4,7 +4,6 @@ Orchestration is put together here and nothing else happens here.
 """
 
 import os
-import warnings
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -12,21 +11,21 @@ from typing import Any
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
-warnings.filterwarnings("ignore", category=dg.BetaWarning)  # backfill_policy and custom automation conditions
-
-from assets.graph import SOURCE_VERSIONS, recipe_assets  # noqa: E402
-from gristmill.lake.workspace import Workspace  # noqa: E402
-from gristmill.lineage.plan import Plan, plan  # noqa: E402
-from gristmill.recipe import Recipe  # noqa: E402
-from jobs import settings  # noqa: E402
-from jobs.automation import rebuild_when_stale  # noqa: E402
-from jobs.drives import drive_jobs  # noqa: E402
-from jobs.sensors import new_files_sensor  # noqa: E402
-from resources.embedder import EmbedderResource  # noqa: E402
-from resources.event_log import DagsterGraph, asset_key  # noqa: E402
-from resources.lake import LakeResource, open_lake  # noqa: E402
-from resources.teacher import TeacherResource  # noqa: E402
-from resources.workers import Workers  # noqa: E402
+from assets.graph import SOURCE_VERSIONS, recipe_assets
+from gristmill.lake.workspace import Workspace
+from gristmill.lineage.plan import Plan, plan
+from gristmill.recipe import Recipe
+from jobs import settings
+from jobs.automation import rebuild_when_stale
+from jobs.driver import Driver
+from jobs.drives import drive_jobs
+from jobs.sensors import new_files_sensor
+from jobs.shards import sync_shards
+from resources.embedder import EmbedderResource
+from resources.event_log import DagsterGraph, asset_key
+from resources.lake import LakeResource, open_lake
+from resources.teacher import TeacherResource
+from resources.workers import Workers
 
 
 def lake_resource() -> LakeResource:
@@ -61,31 +60,35 @@ def graph_definitions(recipes: Sequence[Recipe]) -> dg.Definitions:
     return dg.Definitions(assets=[asset for recipe in recipes for asset in recipe_assets(recipe)], resources=resource_definitions())
 
 
+def driver_of(recipe: Recipe, instance: dg.DagsterInstance) -> Driver:
+    """A driver of the recipe's graph in the deployment's lake, with every registered shard a partition."""
+    workspace = Workspace(open_lake(lake_resource()), recipe)
+    sync_shards(instance, workspace.lake, recipe)
+    return Driver(graph_definitions([recipe]), instance, workspace, SOURCE_VERSIONS)
+
+
 def build_definitions(recipes: Sequence[Recipe]) -> dg.Definitions:
     """Everything that Dagster shows and runs for these recipes."""
     condition = rebuild_when_stale()
-    assets = [
-        asset.map_asset_specs(lambda spec: spec.replace_attributes(automation_condition=condition))
-        for recipe in recipes
-        for asset in recipe_assets(recipe)
-    ]
+    assets: list[dg.AssetsDefinition] = []
     jobs: list[Any] = []
     schedules, sensors = [], []
     for recipe in recipes:
-        prefix = f"{recipe.namespace}_" if recipe.namespace else ""
+        graph = recipe_assets(recipe)
+        assets += [asset.map_asset_specs(lambda spec: spec.replace_attributes(automation_condition=condition)) for asset in graph]
         jobs += drive_jobs(recipe)
         audit = dg.define_asset_job(
-            f"{prefix}audit",
+            recipe.prefixed("audit"),
             dg.AssetSelection.assets(asset_key(recipe.namespace, "lineage_audit")),
             description="Recomputes what the lake claims.",
         )
         jobs.append(audit)
-        schedules.append(dg.ScheduleDefinition(f"{prefix}nightly_audit", job=audit, cron_schedule="0 3 * * *"))
+        schedules.append(dg.ScheduleDefinition(recipe.prefixed("nightly_audit"), job=audit, cron_schedule="0 3 * * *"))
         sensors.append(new_files_sensor(recipe))
         sensors.append(
             dg.AutomationConditionSensorDefinition(
-                f"{prefix}rebuild_when_stale",
-                target=dg.AssetSelection.assets(*[asset_key(recipe.namespace, name) for name in _names(recipe)]),
+                recipe.prefixed("rebuild_when_stale"),
+                target=dg.AssetSelection.assets(*[asset.key for asset in graph]),
                 use_user_code_server=True,
                 default_status=dg.DefaultSensorStatus.RUNNING,
                 minimum_interval_seconds=15,
@@ -93,10 +96,6 @@ def build_definitions(recipes: Sequence[Recipe]) -> dg.Definitions:
             )
         )
     return dg.Definitions(assets=assets, resources=resource_definitions(), jobs=jobs, schedules=schedules, sensors=sensors)
-
-
-def _names(recipe: Recipe) -> list[str]:
-    return [asset.key.path[-1] for asset in recipe_assets(recipe)]
 
 
 @cache

@@ -87,9 +87,8 @@ class Driver:
         """Makes what is stale among `targets` and their ancestors; goes on past a failed asset where nothing needs it."""
         fail_abandoned_runs(self.instance)
         names = self.until(targets)
-        outcome = Outcome(wanted=names)
+        outcome = Outcome(left=self.plan(), wanted=names)
         for position, name in enumerate(names, 1):
-            outcome.left = self.plan()
             ready = outcome.left.ready(name)
             if not ready:
                 continue
@@ -98,12 +97,12 @@ class Driver:
             start = time.monotonic()
             self._run(name, ready, dict(tags or {}), outcome)
             outcome.seconds[name] = time.monotonic() - start
+            outcome.left = self.plan()  # what was made may have come out the same
             done = len(outcome.made.get(name, [])) + len(outcome.reused.get(name, []))
             say(
                 f"[{position}/{len(names)}] {name}: {done} made in {outcome.seconds[name]:.1f} s"
                 + (f", FAILED: {outcome.failed[name]}" if name in outcome.failed else "")
             )
-        outcome.left = self.plan()
         return outcome
 
     def _run(self, name: str, ready: list[Partition], tags: dict[str, str], outcome: Outcome) -> None:
@@ -151,7 +150,7 @@ def fail_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
     active = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
     for run in instance.get_runs(dg.RunsFilter(statuses=active)):
         host, _, pid = run.tags.get(DRIVER, "").rpartition(":")
-        if host == socket.gethostname() and not os.path.exists(f"/proc/{pid}") and not _is_alive(int(pid)):
+        if host == socket.gethostname() and not _is_alive(int(pid)):
             instance.report_run_failed(run, "The process that drove this run is gone; the next rebuild makes what it left.")
             abandoned.append(run.run_id)
     return abandoned

@@ -5,11 +5,9 @@ Each is one op that runs the driver; every asset that it makes is a run of its o
 
 import dagster as dg
 
-from gristmill.lake.workspace import Workspace
+from assets.materialize import markdown_table
 from gristmill.recipe import Recipe
-from jobs.driver import Driver, Outcome
-from jobs.shards import sync_shards
-from resources.lake import open_lake
+from jobs.driver import Outcome
 
 UNTIL: dict[str, tuple[str, list[str]]] = {
     "ingest": ("From new source files to documents.", ["documents"]),
@@ -26,21 +24,14 @@ def drive_jobs(recipe: Recipe) -> list[dg.JobDefinition]:
 
 
 def _drive_job(recipe: Recipe, name: str, description: str, targets: list[str]) -> dg.JobDefinition:
-    prefix = f"{recipe.namespace}_" if recipe.namespace else ""
-
-    @dg.op(name=f"{prefix}drive_{name}", description=description)
+    @dg.op(name=recipe.prefixed(f"drive_{name}"), description=description)
     def drive(context):
-        from assets.graph import SOURCE_VERSIONS
-        from jobs.definitions import graph_definitions, lake_resource
+        from jobs.definitions import driver_of
 
-        definitions = graph_definitions([recipe])
-        workspace = Workspace(open_lake(lake_resource()), recipe)
-        sync_shards(context.instance, workspace.lake, recipe)
-        driver = Driver(definitions, context.instance, workspace, SOURCE_VERSIONS)
-        outcome = driver.drive(targets, tags={"gristmill/driven_by": context.run_id}, say=context.log.info)
+        outcome = driver_of(recipe, context.instance).drive(targets, tags={"gristmill/driven_by": context.run_id}, say=context.log.info)
         report(context, outcome)
 
-    @dg.job(name=f"{prefix}{name}", description=description + " Makes only what the plan calls stale.")
+    @dg.job(name=recipe.prefixed(name), description=description + " Makes only what the plan calls stale.")
     def drive_job():
         drive()
 
@@ -49,8 +40,6 @@ def _drive_job(recipe: Recipe, name: str, description: str, targets: list[str]) 
 
 def report(context: dg.OpExecutionContext, outcome: Outcome) -> None:
     """What was made, as metadata of the step; a failure when something failed."""
-    from assets.materialize import markdown_table
-
     metadata = {
         "made": dg.MetadataValue.md(markdown_table(outcome.rows())),
         "failed checks": dg.MetadataValue.md(markdown_table(outcome.failed_checks)),

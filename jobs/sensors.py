@@ -10,12 +10,11 @@ from resources.lake import LakeResource
 
 def new_files_sensor(recipe: Recipe) -> dg.SensorDefinition:
     """Registers new files under `sources.watch` and adds their partitions; what is stale then is the plan's to say."""
-    prefix = f"{recipe.namespace}_" if recipe.namespace else ""
 
     @dg.sensor(
-        name=f"{prefix}new_files",
+        name=recipe.prefixed("new_files"),
         minimum_interval_seconds=60,
-        job_name=f"{prefix}ingest",
+        job_name=recipe.prefixed("ingest"),
         default_status=dg.DefaultSensorStatus.RUNNING if recipe.sources.watch else dg.DefaultSensorStatus.STOPPED,
         description="Registers files that appear or change in the recipe's watched locations.",
     )

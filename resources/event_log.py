@@ -74,10 +74,9 @@ class DagsterGraph:
         asset_graph: Any,
         workspace: Workspace,
         source_versions: Mapping[str, Callable[[Workspace, str], str]],
-        check_files: bool = True,
     ):
         self.instance, self.graph, self.workspace = instance, asset_graph, workspace
-        self.source_versions, self.check_files = source_versions, check_files
+        self.source_versions = source_versions
         self._parents: dict[tuple[str, Partition, str], list[Partition]] = {}
 
     def key(self, name: str) -> dg.AssetKey:
@@ -113,9 +112,7 @@ class DagsterGraph:
     def recorded(self, node: str) -> Mapping[Partition, Recorded]:
         return latest_records(self.instance, self.key(node))
 
-    def present(self) -> Collection[str] | None:
-        if not self.check_files:
-            return None
+    def present(self) -> Collection[str]:
         lake = self.workspace.lake
         stored = {key for prefix in ("tables/", "files/", f"heads/{self.workspace.namespace}/") for key in lake.keys(prefix)}
         return stored | {"/".join(key.split("/")[:2]) for key in lake.keys("vectors/")}

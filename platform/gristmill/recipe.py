@@ -31,6 +31,13 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def _with_floats(value: Any) -> Any:
+    """A table whose integers are numbers like the others: strict fields take no integer for a float."""
+    if isinstance(value, dict):
+        return {k: float(v) if isinstance(v, int) and not isinstance(v, bool) else v for k, v in value.items()}
+    return value
+
+
 class Source(Section):
     """A group of crawls that the mix, the policy and the reports treat as one."""
 
@@ -83,9 +90,7 @@ class Policy(Section):
     @field_validator("thresholds", mode="before")
     @classmethod
     def _integers_are_numbers(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: float(v) if isinstance(v, int) and not isinstance(v, bool) else v for k, v in value.items()}
-        return value
+        return _with_floats(value)
 
     @model_validator(mode="after")
     def _refer_to_what_exists(self) -> Policy:
@@ -197,11 +202,7 @@ class Phase(Section):
     @field_validator("mix", mode="before")
     @classmethod
     def _integers_are_numbers(cls, value: Any) -> Any:
-        return (
-            {k: float(v) if isinstance(v, int) and not isinstance(v, bool) else v for k, v in value.items()}
-            if isinstance(value, dict)
-            else value
-        )
+        return _with_floats(value)
 
     @field_validator("mix")
     @classmethod
@@ -339,21 +340,29 @@ class Recipe(Section):
             return [value.name, value.version, _plain(value.resolved())]
         return _plain(value)
 
+    def prefixed(self, name: str) -> str:
+        """A job's, sensor's or partition set's name in the recipe's namespace."""
+        return f"{self.namespace}_{name}" if self.namespace else name
+
     def takes(self, crawl: str) -> bool:
         """Whether a source group of the recipe matches the crawl."""
-        return any(fnmatch.fnmatchcase(crawl, pattern) for source in self.sources.groups.values() for pattern in source.crawls)
+        return self._group_of(crawl) is not None
 
     def source_of(self, shard: str) -> str:
         """The source group of a shard key `<crawl>/<shard>`; the first group in the recipe that matches."""
         crawl = shard.split("/")[0]
-        for name, source in self.sources.groups.items():
-            if any(fnmatch.fnmatchcase(crawl, pattern) for pattern in source.crawls):
-                return name
-        raise RecipeError(
-            f"no source group of the recipe matches the crawl {crawl!r}",
-            where="sources.groups",
-            fix="Add its name, or a pattern that fits it, to a group's `crawls`.",
-        )
+        group = self._group_of(crawl)
+        if group is None:
+            raise RecipeError(
+                f"no source group of the recipe matches the crawl {crawl!r}",
+                where="sources.groups",
+                fix="Add its name, or a pattern that fits it, to a group's `crawls`.",
+            )
+        return group
+
+    def _group_of(self, crawl: str) -> str | None:
+        groups = self.sources.groups.items()
+        return next((name for name, source in groups if any(fnmatch.fnmatchcase(crawl, each) for each in source.crawls)), None)
 
 
 def _plain(value: Any) -> Any:
@@ -407,10 +416,9 @@ def _keys_at(location: list[str]) -> list[str]:
     """The valid keys of the section at `location`."""
     model: Any = Recipe
     for part in location:
+        # any other part is a key of a table of sections, or an index of a list
         if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
             model = model.model_fields[part].annotation
-        else:  # a key of a table of sections, or an index of a list
-            pass
         inner = [a for a in getattr(model, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)]
         if inner:
             model = inner[-1]

@@ -13,14 +13,11 @@ import pytest
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from assets.graph import SOURCE_VERSIONS
 from gristmill.crawl.sources import register
 from gristmill.lake.workspace import Workspace
 from gristmill.recipe import Recipe, load_recipe
-from jobs.definitions import graph_definitions, lake_resource
+from jobs.definitions import driver_of
 from jobs.driver import Driver, Outcome
-from jobs.shards import sync_shards
-from resources.lake import open_lake
 
 TINY = """
 namespace = "{namespace}"
@@ -141,10 +138,7 @@ class Mill:
         return load_recipe(path)
 
     def driver(self, recipe: Recipe) -> Driver:
-        definitions = graph_definitions([recipe])
-        workspace = Workspace(open_lake(lake_resource()), recipe)
-        sync_shards(self.instance, workspace.lake, recipe)
-        return Driver(definitions, self.instance, workspace, SOURCE_VERSIONS)
+        return driver_of(recipe, self.instance)
 
     def register(self, recipe: Recipe, sources: dict[str, list[Path]]) -> None:
         for crawl, paths in sources.items():

@@ -87,13 +87,11 @@ class Inputs:
 
     @property
     def digests(self) -> dict[str, str]:
-        return {
-            name: versions_digest({key or None: version for key, version in versions.items()}) for name, versions in self.read.items()
-        } | self.source
+        return {name: versions_digest(versions) for name, versions in self.read.items()} | self.source
 
 
-def versions_digest(versions: Mapping[Partition, str]) -> str:
-    """32 hex digits over partition -> data version: what is recorded about an input."""
+def versions_digest(versions: Mapping[str, str] | Mapping[Partition, str]) -> str:
+    """32 hex digits over partition (None or "" when unpartitioned) -> data version: what is recorded about an input."""
     return mapping_hash({partition or "": version for partition, version in versions.items()})
 
 

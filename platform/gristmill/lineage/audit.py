@@ -92,7 +92,7 @@ def _recorded_inputs(workspace: Workspace, outputs: list[Output]) -> Iterator[Fi
             if name == SOURCE:
                 continue
             read = output.read.get(name, {})
-            if versions_digest({key or None: version for key, version in read.items()}) != digest:
+            if versions_digest(read) != digest:
                 problems.append(f"the digest of {name} does not follow from the versions that were read")
             moved = [key for key, version in read.items() if now.get((name, key or None)) != version]
             if moved:
