@@ -8,7 +8,7 @@ ONLY ?=
 export GRISTMILL_HOME ?= $(HOME_FOLDER)
 export DAGSTER_HOME ?= $(GRISTMILL_HOME)/dagster
 
-.PHONY: demo test ui bench lint lock versions setup browser clean
+.PHONY: demo test ui bench conformance lint lock versions setup browser clean
 
 demo: setup
 	@$(BIN)/gristmill demo
@@ -22,6 +22,10 @@ ui: setup
 
 bench: setup
 	@$(BIN)/python -m benchmarks.run $(ONLY)
+
+# Our profiles beside the peers they are named after (installed under .peers/ on first use): docs/conformance.md and golden decisions.
+conformance: setup
+	@$(BIN)/python -m conformance.run
 
 lint: setup
 	$(BIN)/ruff check .

@@ -96,6 +96,7 @@ def _candidates(workspace: Workspace) -> pl.DataFrame:
         frames.append(
             pl.DataFrame({"doc_id": _curated(workspace, shard, "train")}, schema={"doc_id": pl.String})
             .join(sizes, on="doc_id")
+            .join(workspace.read("curated_shards", shard, "verdicts", ["doc_id", "weight"]), on="doc_id")
             .join(topics, on="doc_id", how="left")
             .with_columns(pl.col("topic").fill_null(""), origin=pl.lit(shard), source=pl.lit(workspace.recipe.source_of(shard)))
             .select(*mixture.CANDIDATE)
@@ -109,6 +110,7 @@ def _candidates(workspace: Workspace) -> pl.DataFrame:
                 source=pl.lit("synthetic"),
                 topic=pl.lit(name),
                 n_bytes=pl.col("text").str.len_bytes().cast(pl.Int64),
+                weight=pl.lit(1.0),
             )
             .select(*mixture.CANDIDATE)
             .collect()

@@ -1,16 +1,19 @@
 """Filters: masks as edits, the token distribution, signals by family, and the policy's verdicts on them."""
 
-import time
-from collections.abc import Callable, Iterator
-from functools import cache, partial
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import dagster as dg
 import polars as pl
+import polars.selectors as cs
 
 from assets.materialize import made_asset
-from gristmill import edits as edit_rules
 from gristmill import views
+from gristmill.edits import clean as clean_rules
+from gristmill.edits import personal
+from gristmill.edits.clean import find_clean_edits
+from gristmill.edits.personal import find_masks
 from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.hashing import table_hash
 from gristmill.lake.workspace import Check, Made, Partition, Workspace
@@ -18,7 +21,10 @@ from gristmill.policy import verdicts as policy
 from gristmill.progress import Progress
 from gristmill.recipe import Recipe
 from gristmill.signals import kl
-from gristmill.signals.compute import DISTRIBUTION_VERSION, VERSIONS, compute_family
+from gristmill.signals.chunk import References
+from gristmill.signals.compute import compute_families
+from gristmill.signals.kl import DISTRIBUTION_VERSION
+from gristmill.signals.registry import MODULES, VERSIONS
 
 MIN_KEPT, MAX_ALONE = 0.05, 0.5  # of a source's documents: the least that is kept, the most that one rule may drop by itself
 MIN_DOCUMENTS = 20  # a source of fewer is too small for a share to say anything
@@ -26,18 +32,29 @@ MAX_MASKED = 0.1  # of the characters; more means that a pattern matches what it
 
 
 def make_edits(workspace: Workspace, partition: Partition) -> Made:
+    assert partition is not None
+    recipe, source = workspace.recipe, workspace.recipe.source_of(partition)
     documents = workspace.read("documents", partition, "documents", views.COLUMNS)
-    settings = workspace.recipe.edits
-    clean = views.clean(documents, CONTRACTS["edits"].empty())
-    found = edit_rules.find_edits(clean, mask_email=settings.mask_email, mask_ip=settings.mask_ip)
+    rules = [rule for rule in recipe.policy.line_rules() if source not in rule.except_sources]
+    strips = [] if source in recipe.edits.except_sources else recipe.strips
+    clean_edits = find_clean_edits(documents, rules, strips)
+    clean = views.clean(documents, clean_edits)
+    masks = find_masks(clean, recipe.edits.mask)
+    found = pl.concat([clean_edits, masks])
+    length = (pl.col("end") - pl.col("start")).sum()
     return Made(
         {"edits": found},
         metadata={
             "documents": documents.height,
             "documents edited": found["doc_id"].n_unique(),
-            "characters": int(clean["text"].str.len_chars().sum()),
-            "characters replaced": int((found["end"] - found["start"]).sum()),
-            "by rule": found.group_by("rule").agg(edits=pl.len(), documents=pl.col("doc_id").n_unique()).sort("rule").to_dicts(),
+            "characters": int(documents["text"].str.len_chars().sum()),
+            "characters removed": int(clean_edits.select(length).item()),
+            "characters of the clean view": int(clean["text"].str.len_chars().sum()),
+            "characters masked": int(masks.select(length).item()),
+            "by rule": found.group_by("rule")
+            .agg(edits=pl.len(), documents=pl.col("doc_id").n_unique(), characters=length)
+            .sort("rule")
+            .to_dicts(),
         },
     )
 
@@ -74,48 +91,101 @@ def make_token_distribution(workspace: Workspace, partition: Partition) -> Made:
 
 def make_signals(workspace: Workspace, partition: Partition) -> Made:
     assert partition is not None
-
-    @cache
-    def documents() -> pl.DataFrame:
-        return workspace.read("documents", partition, "documents", [*views.COLUMNS, "language_score"])
-
-    @cache
-    def clean() -> pl.DataFrame:
-        return views.clean(documents(), edits)
-
+    recipe = workspace.recipe
     edits = workspace.read("edits", partition)
-    text = f"{workspace.version('documents', partition)} {views.VERSION}-{table_hash('edits', views.of_view(edits, 'clean'))}"
-    reads = {"gopher": text, "language": workspace.version("documents", partition)}
-    held = {}
-    if "kl" in workspace.recipe.signals.families:
-        source = workspace.recipe.source_of(partition)
-        mine = workspace.scan("token_distribution").filter(pl.col("source") == source).sort("token").collect()
-        reads["kl"] = f"{text} {table_hash('token_distribution', mine)}"
-        held["kl"] = {"distribution": mine}
-    tables, rows = {}, []
-    for family in workspace.recipe.signals.families:
-        seconds: list[float] = []
-        make = _timed(partial(_family, family, clean, documents, **held.get(family, {})), seconds)
-        table = workspace.memo(f"{family} {VERSIONS[family]} {reads[family]}", make, f"signals.{family}")
-        tables[f"signals.{family}"] = table
-        rows.append(
-            {
-                "family": family,
-                "version": VERSIONS[family],
-                "columns": table.width - 1,
-                "computed now": bool(seconds),
-                "seconds": round(sum(seconds), 3),
-            }
-        )
-    metadata = {"documents": next(iter(tables.values())).height if tables else 0, "families": rows}
+    source = _Shard(workspace, partition, edits)
+    keys = {f"signals.{family}": f"{family} {VERSIONS[family]} {source.digest(family)}" for family in recipe.families}
+    keys["pages"] = f"{views.VERSION} {source.text_version('clean')}"
+    seconds: dict[str, float] = {}
+
+    def make(missing: list[str]) -> dict[str, pl.DataFrame]:
+        made = {"pages": source.pages()} if "pages" in missing else {}
+        for view in ("extracted", "clean"):
+            of_view = [table.removeprefix("signals.") for table in missing if recipe.views.get(table.removeprefix("signals.")) == view]
+            if of_view:
+                found = compute_families(of_view, source.documents(view), source.references(of_view), seconds)
+                made |= {f"signals.{family}": table for family, table in found.items()}
+        return made
+
+    tables = workspace.memo(keys, make)
+    rows = [
+        {
+            "family": family,
+            "version": VERSIONS[family],
+            "view": recipe.views[family],
+            "columns": tables[f"signals.{family}"].width - 1,
+            "computed now": family in seconds,
+            "seconds": round(seconds.get(family, 0.0), 3),
+        }
+        for family in recipe.families
+    ]
+    metadata: dict[str, Any] = {"documents": tables["pages"].height, "bytes": int(tables["pages"]["n_bytes"].sum()), "families": rows}
     if "signals.gopher" in tables:
         metadata["words"] = int(tables["signals.gopher"]["gopher.word_count"].sum())
     return Made(tables, metadata=metadata)
 
 
+class _Shard:
+    """What the families of one shard read, opened when a family asks for it."""
+
+    def __init__(self, workspace: Workspace, partition: str, edits: pl.DataFrame) -> None:
+        self._workspace, self._partition, self._edits = workspace, partition, edits
+        self._source = workspace.recipe.source_of(partition)
+        self._version = workspace.version("documents", partition)
+
+    @cache  # noqa: B019 -- lives as long as the step
+    def _documents(self) -> pl.DataFrame:
+        return self._workspace.read("documents", self._partition, "documents")
+
+    @cache  # noqa: B019
+    def _distribution(self) -> pl.DataFrame:
+        return self._workspace.scan("token_distribution").filter(pl.col("source") == self._source).sort("token").collect()
+
+    @cache  # noqa: B019
+    def documents(self, view: str) -> pl.DataFrame:
+        """The documents' table with the text of `view`, in order."""
+        documents = self._documents()
+        if view == "extracted":
+            return documents
+        text = views.clean(documents, self._edits).select("doc_id", "text")
+        return documents.drop("text").join(text, on="doc_id", how="left", maintain_order="left")
+
+    def pages(self) -> pl.DataFrame:
+        n_bytes, n_chars = pl.col("text").str.len_bytes().cast(pl.Int64), pl.col("text").str.len_chars().cast(pl.Int64)
+        return self.documents("clean").select("doc_id", "url", "host", "language", n_bytes=n_bytes, n_chars=n_chars)
+
+    def text_version(self, view: str) -> str:
+        if view == "extracted":
+            return self._version
+        return f"{self._version} {views.VERSION}-{table_hash('edits', views.of_view(self._edits, 'clean'))}"
+
+    def digest(self, family: str) -> str:
+        """What the family's values depend on beside its version."""
+        recipe, reads = self._workspace.recipe, MODULES[family].READS
+        parts = []
+        if "text" in reads:
+            parts.append(self.text_version(recipe.views[family]))
+        if "documents" in reads:
+            parts.append(self._version)
+        if "distribution" in reads:
+            parts.append(table_hash("token_distribution", self._distribution()))
+        if "edits" in reads:
+            parts.append(table_hash("edits", self._edits))
+        parts += [f"{name} {digest}" for name, digest in recipe.lists.items() if f"lists.{name}" in reads]
+        return " ".join(parts)
+
+    def references(self, families: list[str]) -> References:
+        reads = frozenset().union(*(MODULES[family].READS for family in families))
+        return References(
+            distribution=self._distribution() if "distribution" in reads else None,
+            lists={name: words.read() for name, words in self._workspace.recipe.signals.lists.items() if f"lists.{name}" in reads},
+            edits=self._edits if "edits" in reads else None,
+        )
+
+
 def make_filtered_shards(workspace: Workspace, partition: Partition) -> Made:
     assert partition is not None
-    settings, rules = workspace.recipe.policy, workspace.recipe.policy.resolved()
+    settings, rules = workspace.recipe.policy, workspace.recipe.policy.document_rules()
     signals = read_signals(workspace, partition, policy.columns_read(rules))
     name = f"{settings.name}@{settings.version}"  # without the fingerprint: an edit that flips no document of a shard stops there
     verdicts = policy.judge(signals, rules, workspace.recipe.source_of(partition), name)
@@ -126,7 +196,7 @@ def make_filtered_shards(workspace: Workspace, partition: Partition) -> Made:
         "kept share": round(kept / max(verdicts.height, 1), 4),
         "policy": f"{name}:{workspace.recipe.fingerprint('policy')}",
     }
-    if "gopher" in workspace.recipe.signals.families:
+    if "gopher" in workspace.recipe.families:
         words = read_signals(workspace, partition, {"gopher": ["gopher.word_count"]}).join(verdicts.filter("kept"), on="doc_id", how="semi")
         metadata["words kept"] = int(words["gopher.word_count"].sum())
     metadata["by rule"] = policy.rule_counts(verdicts, rules).to_dicts()
@@ -134,15 +204,11 @@ def make_filtered_shards(workspace: Workspace, partition: Partition) -> Made:
 
 
 def read_signals(workspace: Workspace, partition: str, columns: dict[str, list[str]]) -> pl.DataFrame:
-    """doc_id and the named signal columns (family -> columns) of a shard; every document, whatever the columns."""
-    table = workspace.scan("signals", partition).select("doc_id")
+    """doc_id, language and the named signal columns (family -> columns) of a shard; every document, whatever the columns."""
+    table = workspace.scan("signals", partition, "pages").select("doc_id", "language")
     for family, names in columns.items():
         table = table.join(workspace.scan("signals", partition, f"signals.{family}").select("doc_id", *names), on="doc_id", how="left")
     return table.collect()
-
-
-def _family(family: str, clean: Callable[[], pl.DataFrame], documents: Callable[[], pl.DataFrame], **held: pl.DataFrame) -> pl.DataFrame:
-    return compute_family(family, clean(), documents(), **held)
 
 
 def _ids(workspace: Workspace, shard: str) -> Iterator[str]:
@@ -155,35 +221,25 @@ def _clean(workspace: Workspace, shard: str, chosen: set[str]) -> pl.DataFrame:
     return views.clean(documents, workspace.read("edits", shard))
 
 
-def _timed(make: Callable[[], pl.DataFrame], seconds: list[float]) -> Callable[[], pl.DataFrame]:
-    def timed() -> pl.DataFrame:
-        start = time.monotonic()
-        try:
-            return make()
-        finally:
-            seconds.append(time.monotonic() - start)
-
-    return timed
-
-
 # checks
 
 
 def masks_are_sound(workspace: Workspace) -> Check:
-    """Edits neither overlap nor are empty, and they replace a small part of the text."""
+    """Edits of a view neither overlap nor are empty, and masks replace a small part of the text."""
     broken = documents = characters = replaced = 0
     for shard in workspace.partitions("edits"):
-        spans = workspace.read("edits", shard).sort("doc_id", "start")
-        overlaps = pl.col("start") < pl.col("end").shift(1).over("doc_id")
-        broken += spans.filter(overlaps.fill_null(False) | (pl.col("end") <= pl.col("start")) | (pl.col("start") < 0)).height
+        for view in views.EDITED:
+            spans = views.of_view(workspace.read("edits", shard), view).sort("doc_id", "start")
+            overlaps = pl.col("start") < pl.col("end").shift(1).over("doc_id")
+            broken += spans.filter(overlaps.fill_null(False) | (pl.col("end") <= pl.col("start")) | (pl.col("start") < 0)).height
         counted = workspace.metadata("edits", shard)
-        documents, characters = documents + counted["documents"], characters + counted["characters"]
-        replaced += counted["characters replaced"]
+        documents, characters = documents + counted["documents"], characters + counted["characters of the clean view"]
+        replaced += counted["characters masked"]
     share = replaced / max(characters, 1)
     return Check(
         not broken and share <= MAX_MASKED,
-        {"overlapping or empty": broken, "share of the characters replaced": round(share, 6), "documents": documents},
-        f"Edits do not overlap, and replace at most {MAX_MASKED:.0%} of the characters.",
+        {"overlapping or empty": broken, "share of the characters masked": round(share, 6), "documents": documents},
+        f"Edits do not overlap, and masks replace at most {MAX_MASKED:.0%} of the characters.",
     )
 
 
@@ -210,7 +266,7 @@ def signals_are_whole(workspace: Workspace) -> Check:
         documents = workspace.output("documents", shard).tables["documents"].rows
         for name in workspace.output("signals", shard).tables:
             table = workspace.scan("signals", shard, name)
-            finite = table.select(pl.all_horizontal(pl.exclude("doc_id").is_finite().all())).collect().item()
+            finite = table.select(pl.all_horizontal(pl.lit(True), cs.float().is_finite().all())).collect().item()
             rows = workspace.output("signals", shard).tables[name].rows
             if rows != documents or not finite:
                 wrong.append({"shard": shard, "table": name, "rows": rows, "documents": documents, "finite": bool(finite)})
@@ -234,7 +290,7 @@ def funnel(workspace: Workspace) -> Check:
 
 def no_rule_dominates(workspace: Workspace) -> Check:
     """No rule by itself drops more than half of a source: that is a broken rule or signal, or a source it should except."""
-    rules = workspace.recipe.policy.resolved()
+    rules = workspace.recipe.policy.document_rules()
     rows = [
         {"source": source, "rule": rule, "dropped by it alone": alone, "share": round(alone / table.height, 4)}
         for source, table in _verdicts(workspace)
@@ -252,7 +308,7 @@ def no_rule_dominates(workspace: Workspace) -> Check:
 
 def every_rule_fires(workspace: Workspace) -> Check:
     """A rule that fires nowhere is a threshold nobody needs or a signal that is broken: worth a look, not a halt."""
-    rules = workspace.recipe.policy.resolved()
+    rules = workspace.recipe.policy.document_rules()
     tables = [table for _, table in _verdicts(workspace)]
     silent = policy.rule_counts(pl.concat(tables), rules).filter(pl.col("fired") == 0)["rule"].to_list() if tables else []
     return Check(
@@ -279,12 +335,13 @@ def _verdicts(workspace: Workspace) -> Iterator[tuple[str, pl.DataFrame]]:
 
 
 def filter_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    versions = "+".join(f"{family}{VERSIONS[family]}" for family in recipe.signals.families)
+    versions = "+".join(f"{family}{VERSIONS[family]}" for family in recipe.families)
     return [
         made_asset(
             recipe, "edits", group="filters", make=make_edits, deps=["documents"], partitions=shards,
-            version=f"{edit_rules.VERSION}.{views.VERSION}", sections=["edits"], kinds={"python", "parquet"}, pool="cpu", parallel=True,
-            description="Document-local edits as spans: e-mail and IP addresses are masked in the final view.",
+            version=f"{clean_rules.VERSION}.{personal.VERSION}.{views.VERSION}",
+            sections=["edits", "strips", "policy.line_rules", "sources.groups"], kinds={"python", "parquet"}, pool="cpu", parallel=True,
+            description="Document-local edits as spans: lines and marks that the clean view loses, personal data masked in the final one.",
             checks={"masks_are_sound": masks_are_sound},
         ),
         made_asset(
@@ -296,8 +353,8 @@ def filter_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.As
         ),
         made_asset(
             recipe, "signals", group="filters", make=make_signals, deps=["documents", "edits", "token_distribution"], partitions=shards,
-            version=f"{versions}.{views.VERSION}", sections=["signals.families", "sources.groups"], kinds={"polars", "parquet"}, pool="cpu",
-            parallel=True, checks={"signals_are_whole": signals_are_whole},
+            version=f"{versions}.{views.VERSION}", sections=["families", "views", "lists", "sources.groups"],
+            kinds={"polars", "parquet"}, pool="cpu", parallel=True, checks={"signals_are_whole": signals_are_whole},
             description="One row per document, a table per family, a column per signal. What did not move is not computed again.",
         ),
         made_asset(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from gristmill.recipe import Recipe
-    from jobs.driver import Driver
+from jobs import deployment
+from jobs.policy_cli import policy
 
 
 class Commands(click.Group):
@@ -28,13 +26,12 @@ class Commands(click.Group):
             sys.exit(1)
 
 
-def _namespace_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--namespace", default=None, help="Which of the deployment's recipes; needed where there are several.")(command)
-
-
 @click.group(cls=Commands)
 def main() -> None:
     """A build system for language models: crawls in; corpora, checkpoints and reports out, with lineage."""
+
+
+main.add_command(policy)
 
 
 @main.group()
@@ -50,7 +47,7 @@ def crawl_add(name: str, sources: tuple[str, ...]) -> None:
     from gristmill.crawl.sources import register
     from gristmill.errors import RecipeError
 
-    recipes, lake, instance = _recipes(), _lake(), _instance()
+    recipes, lake, instance = deployment.recipes(), deployment.lake(), deployment.instance()
     takers = [recipe for recipe in recipes if recipe.takes(name)]
     if not takers:
         groups = {group: source.crawls for recipe in recipes for group, source in recipe.sources.groups.items()}
@@ -75,7 +72,7 @@ def crawl_list() -> None:
     from gristmill.crawl.sources import shards
 
     counts: dict[str, int] = {}
-    for shard in shards(_lake()):
+    for shard in shards(deployment.lake()):
         counts[shard.split("/")[0]] = counts.get(shard.split("/")[0], 0) + 1
     for name, count in counts.items():
         click.echo(f"{name}\t{count} shards")
@@ -98,11 +95,11 @@ def crawl_site_command(urls: tuple[str, ...], out: Path, max_pages: int, max_byt
 
 
 @main.command()
-@_namespace_option
+@deployment.namespace_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per stale or waiting partition.")
 def plan(namespace: str | None, as_json: bool) -> None:
     """What is stale, why, and what waits for it."""
-    driver = _driver(_recipe(namespace))
+    driver = deployment.driver(deployment.recipe(namespace))
     result = driver.plan()
     if as_json:
         for row in result.rows():
@@ -124,47 +121,47 @@ def plan(namespace: str | None, as_json: bool) -> None:
 
 
 @main.command()
-@_namespace_option
+@deployment.namespace_option
 @click.option("--until", multiple=True, help="Stop at this asset (and make what is upstream of it).")
 def rebuild(namespace: str | None, until: tuple[str, ...]) -> None:
     """Make what the plan calls stale, in dependency order."""
     _log_to_terminal()
-    outcome = _driver(_recipe(namespace)).drive(until)
+    outcome = deployment.driver(deployment.recipe(namespace)).drive(until)
     _print_outcome(outcome)
     sys.exit(0 if outcome.succeeded else 1)
 
 
 @main.command()
-@_namespace_option
+@deployment.namespace_option
 def funnel(namespace: str | None) -> None:
     """Documents and words kept per stage, and why the others went."""
     from gristmill.lineage.funnel import format_funnel
 
-    format_funnel(_workspace(_recipe(namespace)))
+    format_funnel(deployment.workspace(deployment.recipe(namespace)))
 
 
 @main.command()
-@_namespace_option
+@deployment.namespace_option
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Default: report.html in GRISTMILL_HOME.")
 def report(namespace: str | None, out: Path | None) -> None:
     """Write the self-contained HTML report of what stands now."""
     from gristmill.evaluation.report import write_report
     from jobs import settings
 
-    recipe = _recipe(namespace)
+    recipe = deployment.recipe(namespace)
     path = out or settings.home() / (f"report-{recipe.namespace}.html" if recipe.namespace else "report.html")
-    write_report(_workspace(recipe), path)
+    write_report(deployment.workspace(recipe), path)
     click.echo(str(path))
 
 
 @main.command()
-@_namespace_option
+@deployment.namespace_option
 def performance(namespace: str | None) -> None:
     """Each stage's rows per second, and the demo's wall time and peak memory, as Markdown."""
     from jobs import settings
     from jobs.performance import performance_markdown
 
-    click.echo(performance_markdown(_workspace(_recipe(namespace)), settings.home() / "run.json"))
+    click.echo(performance_markdown(deployment.workspace(deployment.recipe(namespace)), settings.home() / "run.json"))
 
 
 @main.command()
@@ -190,55 +187,6 @@ def _log_to_terminal() -> None:
     handler.setFormatter(Plain())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("gristmill").setLevel(logging.INFO)
-
-
-def _recipes() -> list[Recipe]:
-    from jobs import settings
-
-    return settings.recipes()
-
-
-def _recipe(namespace: str | None) -> Recipe:
-    from gristmill.errors import RecipeError
-
-    recipes = {recipe.namespace: recipe for recipe in _recipes()}
-    if namespace is None and len(recipes) == 1:
-        return next(iter(recipes.values()))
-    if namespace is None or namespace not in recipes:
-        raise RecipeError(
-            "which recipe?" if namespace is None else f"no recipe has the namespace {namespace!r}",
-            where="--namespace",
-            fix=f"Loaded: {', '.join(repr(name) for name in recipes)}.",
-        )
-    return recipes[namespace]
-
-
-def _lake() -> Any:
-    from jobs.definitions import lake_resource
-    from resources.lake import open_lake
-
-    return open_lake(lake_resource())
-
-
-def _workspace(recipe: Recipe) -> Any:
-    from gristmill.lake.workspace import Workspace
-
-    return Workspace(_lake(), recipe)
-
-
-def _instance() -> Any:
-    import dagster as dg
-
-    from jobs import settings
-
-    settings.dagster_home()
-    return dg.DagsterInstance.get()
-
-
-def _driver(recipe: Recipe) -> Driver:
-    from jobs.definitions import driver_of
-
-    return driver_of(recipe, _instance())
 
 
 def _print_outcome(outcome: Any) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from gristmill.crawl.sources import register
 from gristmill.evaluation.report import write_report
 from gristmill.lineage.funnel import format_funnel
-from jobs import cli, settings
+from jobs import cli, deployment, settings
 from jobs.demo_sources import prepare
 from jobs.performance import Footprint
 
@@ -20,13 +20,13 @@ def run_demo() -> int:
     """Exit status 0 when everything was made, or was there already."""
     home = settings.home()
     recipe = settings.recipes()[0]
-    lake = cli._lake()
+    lake = deployment.lake()
     log.info("The demo makes everything under %s", home)
     with Footprint() as footprint:
         for name, path in prepare(home).items():
             paths = path if isinstance(path, list) else [path]
             register(lake, recipe, name, [str(each) for each in paths])
-        driver = cli._driver(recipe)
+        driver = deployment.driver(recipe)
         outcome = driver.drive()
     workspace = driver.workspace
     report = home / "report.html"

@@ -1,7 +1,8 @@
 """An algorithm's code does not change under an unchanged version.
 
 `algorithm_versions.json` holds, for every module of the engine that names a VERSION, that version and the hash of the
-normalised syntax tree of what it versions: the module and those of its room that name none. After a change either
+normalised syntax tree of what it versions: the module, those of its room that name none, and what it imports from folders
+inside the room (kernels). After a change either
 move the version, since the output may differ, or say that the behaviour is the same; then record it: `make versions`.
 """
 
@@ -32,13 +33,27 @@ def version_of(path: Path) -> str | None:
     return None
 
 
+def imported(path: Path, seen: set[Path]) -> set[Path]:
+    """The engine's modules that a module imports, and those that these import, without a version of their own."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gristmill."):
+            module = ENGINE.joinpath(*node.module.split(".")[1:])
+            for found in (module.with_suffix(".py"), *(module / f"{each.name}.py" for each in node.names)):
+                if found.exists() and found not in seen and version_of(found) is None:
+                    seen.add(found)
+                    imported(found, seen)
+    return seen
+
+
 def versions() -> dict[str, list[str]]:
     found = {}
     for path in sorted(ENGINE.rglob("*.py")):
         version = version_of(path)
         if version is None:
             continue
-        parts = [path, *(p for p in sorted(path.parent.glob("*.py")) if path.parent != ENGINE and version_of(p) is None)]
+        beside = {p for p in path.parent.glob("*.py") if path.parent != ENGINE and version_of(p) is None}
+        inside = {p for p in imported(path, set()) if path.parent in p.parents and p.parent != path.parent and path.parent != ENGINE}
+        parts = [path, *sorted(beside | inside)]
         digest = hashlib.blake2b("\n".join(normalised(part) for part in parts).encode(), digest_size=8).hexdigest()
         found[path.relative_to(ENGINE).as_posix()] = [version, digest]
     return found

@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from gristmill.errors import RecipeError
 from gristmill.policy.profiles import PROFILES
 from gristmill.policy.rules import Rule
-from gristmill.signals.registry import FAMILIES, SIGNALS
+from gristmill.signals.lines import LINE_SIGNALS
+from gristmill.signals.registry import FAMILIES, SIGNALS, VIEWS
 
 Refresh = Literal["manual", "always"]
 """What happens to a held asset (tokenizer, classifier, …) whose inputs moved: nothing, or a rebuild."""
@@ -57,32 +58,75 @@ class Extraction(Section):
     timeout_seconds: float = Field(default=10.0, gt=0)  # CPU time of one page's extraction, then quarantine
 
 
+Strip = Literal["citations", "markdown"]
+Mask = Literal["email", "ip", "phone", "card", "national_id", "secret"]
+
+
 class Edits(Section):
-    mask_email: bool = True
-    mask_ip: bool = True
+    """What the views change beside the lines that the policy's rules remove."""
+
+    strip: list[Strip] = []  # from the clean view; a profile of the policy may add its own
+    mask: list[Mask] = ["email", "ip"]  # in the final view
+    except_sources: list[str] = []  # sources from which nothing is stripped: source code has no Markdown
+
+
+class WordList(Section):
+    """Words, domains or substrings that the user names or points to: one per line, `#` starts a comment."""
+
+    path: str = ""
+    entries: list[str] = []
+    digest: str = ""  # of the file's content, filled in at load: another content is another list
+
+    @model_validator(mode="before")
+    @classmethod
+    def _look(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not isinstance(path := value.get("path"), str) or not path:
+            return value
+        try:
+            with open(path, "rb") as stream:
+                return {**value, "digest": hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()}  # type: ignore[arg-type]
+        except OSError as error:
+            raise ValueError(f"the list {path} cannot be read: {error.strerror}") from None
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> WordList:
+        if bool(self.path) == bool(self.entries):
+            raise ValueError("give either `path` or `entries`")
+        return self
+
+    def read(self) -> frozenset[str]:
+        """The entries, lower-cased; comments and blank lines left out."""
+        lines = Path(self.path).read_text("utf-8").splitlines() if self.path else self.entries
+        return frozenset(entry for line in lines if (entry := line.split("#")[0].strip().lower()))
+
+
+List = Literal["domains", "urls", "url_words", "url_soft_words", "url_substrings", "dirty_words", "adult_words", "toxic_words"]
 
 
 class Signals(Section):
-    families: list[str] = list(FAMILIES)
+    families: list[str] | None = None  # those that the policy reads, and gopher's; name them to have others stored
+    views: dict[str, Literal["extracted", "clean"]] = {}  # family -> view that it reads; a profile of the policy may say its own
+    lists: dict[List, WordList] = {}
     distribution_documents: int = Field(default=20_000, ge=1)  # sample behind the KL signal, by doc_id hash
     distribution_refresh: Refresh = "manual"
 
-    @field_validator("families")
+    @field_validator("families", "views")
     @classmethod
-    def _known(cls, families: list[str]) -> list[str]:
-        for family in families:
+    def _known(cls, families: Any) -> Any:
+        for family in families or ():
             if family not in FAMILIES:
                 raise ValueError(f"unknown signal family {family!r}{_nearest(family, FAMILIES)}")
-        return sorted(families)
+        return sorted(families) if isinstance(families, list) else families
 
 
 class Policy(Section):
-    """A versioned set of rules: a shipped profile, thresholds changed by rule name, rules switched off, own rules."""
+    """A versioned set of rules: shipped profiles, thresholds changed by rule name, rules switched off, own rules."""
 
     name: str = "default"
     version: str = "1"
-    profile: str = "gopher"
+    profiles: list[str] = ["language", "gopher", "kl"]
     thresholds: dict[str, float] = {}
+    by_language: dict[str, dict[str, float]] = {}  # rule name -> language -> threshold
     off: list[str] = []
     except_sources: dict[str, list[str]] = {}  # rule name, or a glob -> sources that it does not judge
     rules: list[Rule] = []
@@ -92,43 +136,68 @@ class Policy(Section):
     def _integers_are_numbers(cls, value: Any) -> Any:
         return _with_floats(value)
 
+    @field_validator("by_language", mode="before")
+    @classmethod
+    def _integers_are_numbers_too(cls, value: Any) -> Any:
+        return {rule: _with_floats(of) for rule, of in value.items()} if isinstance(value, dict) else value
+
     @model_validator(mode="after")
     def _refer_to_what_exists(self) -> Policy:
-        if self.profile not in PROFILES:
-            raise ValueError(f"profile: unknown profile {self.profile!r}{_nearest(self.profile, PROFILES)}")
-        names = [rule.name for rule in (*PROFILES[self.profile], *self.rules)]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"rules: {', '.join(twice)} defined twice; change a profile's rule with [policy.thresholds]")
-        for where, used in (("thresholds", self.thresholds), ("off", self.off)):
-            for name in used:
-                if name not in names:
-                    raise ValueError(f"{where}: no rule named {name!r}{_nearest(name, names)}")
-        for pattern in self.except_sources:
-            if not fnmatch.filter(names, pattern):
-                raise ValueError(f"except_sources: no rule matches {pattern!r}{_nearest(pattern, names)}")
+        for name in self.profiles:
+            if name not in PROFILES:
+                raise ValueError(f"profiles: unknown profile {name!r}{_nearest(name, PROFILES)}")
+        known: dict[str, Rule] = {}
+        for profile in self.profiles:
+            for rule in PROFILES[profile].rules:
+                if known.setdefault(rule.name, rule) != rule:
+                    raise ValueError(
+                        f"profiles: {profile} and another profile define {rule.name} differently; name one of the two profiles"
+                    )
         for rule in self.rules:
-            if rule.signal not in SIGNALS:
-                raise ValueError(f"rules: {rule.name} reads a signal {rule.signal!r} that nothing computes{_nearest(rule.signal, SIGNALS)}")
+            if rule.name in known:
+                raise ValueError(f"rules: {rule.name} is defined twice; change a profile's rule with [policy.thresholds]")
+            known[rule.name] = rule
+        for where, used in (("thresholds", self.thresholds), ("by_language", self.by_language), ("off", self.off)):
+            for name in used:
+                if name not in known:
+                    raise ValueError(f"{where}: no rule named {name!r}{_nearest(name, known)}")
+        for pattern in self.except_sources:
+            if not fnmatch.filter(known, pattern):
+                raise ValueError(f"except_sources: no rule matches {pattern!r}{_nearest(pattern, known)}")
+        for rule in self.rules:
+            signals = LINE_SIGNALS if rule.action == "edit" else SIGNALS
+            if rule.signal not in signals:
+                raise ValueError(f"rules: {rule.name} reads a signal {rule.signal!r} that nothing computes{_nearest(rule.signal, signals)}")
+        views: dict[str, str] = {}
+        for profile in self.profiles:
+            for family, view in PROFILES[profile].views.items():
+                if views.setdefault(family, view) != view:
+                    raise ValueError(f"profiles: {profile} and another profile read the family {family} in different views")
         return self
 
     def resolved(self) -> list[Rule]:
-        """The rules in force, in order, with their thresholds and exceptions."""
-        rules = []
-        for rule in (*PROFILES[self.profile], *self.rules):
-            if rule.name in self.off:
+        """The rules in force, in order, with their thresholds and exceptions: those about documents and those about lines."""
+        rules: dict[str, Rule] = {}
+        for rule in (*(rule for name in self.profiles for rule in PROFILES[name].rules), *self.rules):
+            if rule.name in self.off or rule.name in rules:
                 continue
             exempt = sorted(
                 {s for pattern, sources in self.except_sources.items() if fnmatch.fnmatchcase(rule.name, pattern) for s in sources}
             )
-            rules.append(
-                rule.model_copy(
-                    update={
-                        "threshold": self.thresholds.get(rule.name, rule.threshold),
-                        "except_sources": sorted({*rule.except_sources, *exempt}),
-                    }
-                )
+            rules[rule.name] = rule.model_copy(
+                update={
+                    "threshold": self.thresholds.get(rule.name, rule.threshold),
+                    "by_language": {**rule.by_language, **self.by_language.get(rule.name, {})},
+                    "except_sources": sorted({*rule.except_sources, *exempt}),
+                }
             )
-        return rules
+        return list(rules.values())
+
+    def document_rules(self) -> list[Rule]:
+        return [rule for rule in self.resolved() if rule.action != "edit"]
+
+    def line_rules(self) -> list[Rule]:
+        return [rule for rule in self.resolved() if rule.action == "edit"]
 
 
 class MinHash(Section):
@@ -307,13 +376,14 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Recipe:
-        for rule in self.policy.resolved():
+        for rule in self.policy.document_rules():
             family = rule.signal.split(".")[0]
-            if family not in self.signals.families:
+            if family not in self.families:
                 raise ValueError(f"policy: {rule.name} reads {rule.signal}, whose family {family!r} is not in signals.families")
         known = [*self.sources.groups, "synthetic"]
         for where, sources in (
             *((f"policy.except_sources.{p}", s) for p, s in self.policy.except_sources.items()),
+            ("edits.except_sources", self.edits.except_sources),
             ("quality.except_sources", self.quality.except_sources),
             *((f"corpus.phases.{name}.mix", [key.split("/")[0] for key in phase.mix]) for name, phase in self.corpus.phases.items()),
         ):
@@ -337,8 +407,31 @@ class Recipe(Section):
         for part in dotted.split("."):
             value = value[part] if isinstance(value, dict) else getattr(value, part)
         if isinstance(value, Policy):  # what the rules come to, so that a profile's own change is seen
-            return [value.name, value.version, _plain(value.resolved())]
-        return _plain(value)
+            return [value.name, value.version, _plain(value.document_rules())]
+        return _plain(value() if callable(value) else value)
+
+    @property
+    def families(self) -> list[str]:
+        """The families of signals that are stored."""
+        if self.signals.families is not None:
+            return self.signals.families
+        return sorted({"gopher", *(rule.signal.split(".")[0] for rule in self.policy.document_rules())})
+
+    @property
+    def views(self) -> dict[str, str]:
+        """Family -> the view that it reads."""
+        said = {family: view for name in self.policy.profiles for family, view in PROFILES[name].views.items()}
+        return {family: self.signals.views.get(family, said.get(family, VIEWS[family])) for family in self.families}
+
+    @property
+    def strips(self) -> list[str]:
+        """What is stripped from the clean view."""
+        return sorted({*self.edits.strip, *(strip for name in self.policy.profiles for strip in PROFILES[name].strips)})
+
+    @property
+    def lists(self) -> dict[str, str]:
+        """The user's lists -> the digest of what they hold."""
+        return {name: words.digest or fingerprint(sorted(words.entries)) for name, words in sorted(self.signals.lists.items())}
 
     def prefixed(self, name: str) -> str:
         """A job's, sensor's or partition set's name in the recipe's namespace."""
@@ -396,10 +489,20 @@ def load_recipe(path: str | Path) -> Recipe:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"is not TOML: {error}", where=str(path)) from None
+    _find_lists(raw, path.parent)
     try:
         return Recipe.model_validate(raw)
     except ValidationError as error:
         raise RecipeError("\n  ".join(_explain(e) for e in error.errors()), where=str(path)) from None
+
+
+def _find_lists(raw: dict[str, Any], folder: Path) -> None:
+    """Paths of lists are relative to the recipe, wherever the process stands."""
+    signals = raw.get("signals")
+    lists = signals.get("lists") if isinstance(signals, dict) else None
+    for words in lists.values() if isinstance(lists, dict) else ():
+        if isinstance(words, dict) and isinstance(words.get("path"), str):
+            words["path"] = str(folder / words["path"])
 
 
 def _explain(error: Any) -> str:

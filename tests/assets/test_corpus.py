@@ -89,6 +89,7 @@ def fill(lake: Lake, shards: dict[str, list[int]], recipe: Recipe = RECIPE) -> W
                     "value": None,
                     "threshold": None,
                     "fired": [],
+                    "weight": 1.0,
                     "policy": "p",
                 }
                 for i, doc_id in zip(numbers, ids, strict=True)

@@ -80,6 +80,7 @@ def fill(workspace: Workspace, shards: dict[str, list[str]], dropped: frozenset[
             pl.lit(None, pl.Float64).alias("value"),
             pl.lit(None, pl.Float64).alias("threshold"),
             pl.lit([], pl.List(pl.String)).alias("fired"),
+            pl.lit(1.0).alias("weight"),
             pl.lit("p").alias("policy"),
         )
         store(workspace, "documents", shard, Made({"documents": documents}))

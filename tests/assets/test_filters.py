@@ -7,20 +7,23 @@ import polars as pl
 import pytest
 
 from assets import filters
+from gristmill.errors import LakeError
 from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.hashing import text_hash
 from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Made, Workspace
 from gristmill.recipe import Recipe
-from gristmill.signals.compute import VERSIONS
+from gristmill.signals.registry import VERSIONS
 
 SHARDS = ("docs/0000", "docs/0001", "stdlib/0000")
+REPEATS = {"gopher.duplicate_*": ["web", "code"], "gopher.top_*": ["web", "code"]}  # the texts below say one sentence five times
+EXCEPT = {"gopher.*": ["code"], **REPEATS}
 GROUPS = {"web": {"crawls": ["docs"]}, "code": {"crawls": ["stdlib"]}}
 PROSE = "The {n} mills of the town have been ground to dust, and that is what the miller of {n} told me with a sigh. "
 
 
 def recipe(**sections: object) -> Recipe:
-    return Recipe.model_validate({"sources": {"groups": GROUPS}, "policy": {"except_sources": {"gopher.*": ["code"]}}, **sections})
+    return Recipe.model_validate({"sources": {"groups": GROUPS}, "policy": {"except_sources": EXCEPT}, **sections})
 
 
 def text(shard: str, n: int) -> str:
@@ -69,7 +72,13 @@ def test_from_documents_to_verdicts(tmp_path: Path) -> None:
     build(mill)
     assert mill.read("edits", SHARDS[0])["rule"].to_list() == ["pii.email"]
     assert set(mill.read("token_distribution")["source"]) == {"web", "code"}
-    assert mill.output("signals", SHARDS[0]).tables.keys() == {"signals.gopher", "signals.kl", "signals.language"}
+    assert mill.output("signals", SHARDS[0]).tables.keys() == {
+        "pages",
+        "signals.gopher",
+        "signals.kl",
+        "signals.language",
+        "signals.repetition",
+    }
     about = mill.metadata("filtered_shards", SHARDS[0])
     assert (about["documents"], about["kept"]) == (8, 7)
     assert about["policy"] == f"default@1:{mill.recipe.fingerprint('policy')}"
@@ -85,7 +94,7 @@ def test_from_documents_to_verdicts(tmp_path: Path) -> None:
 def test_a_family_is_computed_again_only_when_what_it_reads_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mill = workspace(tmp_path)
     build(mill)
-    assert computed(mill) == ["gopher", "kl", "language"]
+    assert computed(mill) == ["gopher", "kl", "language", "repetition"]
     build(mill, "signals")
     assert computed(mill) == []
 
@@ -99,9 +108,78 @@ def test_a_family_is_computed_again_only_when_what_it_reads_moves(tmp_path: Path
     build(mill, "signals")
     assert (computed(mill), computed(mill, SHARDS[2])) == (["kl"], [])  # the code source's distribution stayed as it was
 
-    unmasked = Workspace(mill.lake, recipe(edits={"mask_email": False}))
+    unmasked = Workspace(mill.lake, recipe(edits={"mask": ["ip"]}))
     build(unmasked, "edits", "signals")
     assert computed(unmasked) == []  # masks are not in the view that signals see
+
+
+def test_a_family_that_is_added_is_computed_alone(tmp_path: Path) -> None:
+    mill = workspace(tmp_path)
+    build(mill)
+    more = Workspace(mill.lake, recipe(signals={"families": ["compression", "gopher", "kl", "language", "redpajama", "repetition"]}))
+    build(more, "signals")
+    assert computed(more) == ["compression", "redpajama"]
+    build(mill, "signals")
+    assert computed(mill) == []
+
+
+def test_a_list_that_changes_computes_the_families_that_read_it(tmp_path: Path) -> None:
+    families = ["dirty_words", "gopher", "kl", "language", "repetition", "url"]
+    (tmp_path / "domains.txt").write_text("# mine\nmill.org\n")
+
+    def with_lists(**lists: dict) -> Recipe:
+        return recipe(signals={"families": families, "lists": lists})
+
+    mill = workspace(tmp_path, with_lists(domains={"path": str(tmp_path / "domains.txt")}))
+    build(mill, "edits", "token_distribution", "signals")
+    assert mill.read("signals", SHARDS[0], "signals.url")["url.banned_domain"].to_list() == [1.0] * 8
+    dirty = Workspace(mill.lake, with_lists(domains={"path": str(tmp_path / "domains.txt")}, dirty_words={"entries": ["dust"]}))
+    build(dirty, "signals")
+    assert computed(dirty) == ["dirty_words"]
+    assert dirty.read("signals", SHARDS[0], "signals.dirty_words")["dirty_words.count"].max() == 5
+    (tmp_path / "domains.txt").write_text("other.org\n")
+    edited = Workspace(mill.lake, with_lists(domains={"path": str(tmp_path / "domains.txt")}))
+    assert edited.recipe.fingerprint("lists") != mill.recipe.fingerprint("lists")
+    build(edited, "signals")
+    assert computed(edited) == ["url"]
+
+
+def test_line_rules_change_the_view_that_signals_see_and_the_extracted_one_stays(tmp_path: Path) -> None:
+    settings = {"off": ["kl.outlier"], "except_sources": EXCEPT}
+    rule = {
+        "name": "my.short_line",
+        "signal": "line.word_count",
+        "when": "<",
+        "threshold": 40.0,
+        "action": "edit",
+        "except_sources": ["code"],
+    }
+    plain = workspace(tmp_path, recipe(policy=settings))
+    build(plain)
+    lines = Workspace(plain.lake, recipe(policy={**settings, "rules": [rule]}))
+    assert lines.recipe.fingerprint("policy") == plain.recipe.fingerprint("policy")
+    build(lines)
+    assert set(lines.read("edits", SHARDS[0])["rule"]) == {"my.short_line", "pii.email"}
+    assert lines.version("edits", SHARDS[2]) == plain.version("edits", SHARDS[2])
+    words = lines.read("signals", SHARDS[0], "signals.gopher").sort("doc_id")["gopher.word_count"].to_list()
+    assert sorted(words)[0] == 0 and sorted(words)[1] > 40  # the short document lost its only line
+    seen = Workspace(plain.lake, recipe(policy={**settings, "rules": [rule]}, signals={"views": {"gopher": "extracted"}}))
+    build(seen, "signals")
+    assert sorted(seen.read("signals", SHARDS[0], "signals.gopher")["gopher.word_count"])[0] == 2
+
+
+def test_a_changed_threshold_opens_neither_a_text_nor_an_archive(tmp_path: Path) -> None:
+    mill = workspace(tmp_path)
+    build(mill)
+    for asset in ("documents", "edits", "token_distribution"):
+        for shard in SHARDS if asset != "token_distribution" else (None,):
+            for stored in mill.output(asset, shard).tables.values():
+                (tmp_path / stored.key).unlink(missing_ok=True)
+    edited = Workspace(mill.lake, recipe(policy={"thresholds": {"gopher.word_count_min": 110}, "except_sources": EXCEPT}))
+    build(edited, "filtered_shards")
+    assert edited.metadata("filtered_shards", SHARDS[0])["kept"] < mill.metadata("filtered_shards", SHARDS[1])["documents"]
+    with pytest.raises(LakeError, match="is gone"):
+        mill.read("documents", SHARDS[0])
 
 
 def test_the_distribution_depends_neither_on_shards_nor_on_repeats(tmp_path: Path) -> None:
@@ -119,7 +197,7 @@ def test_the_distribution_depends_neither_on_shards_nor_on_repeats(tmp_path: Pat
 
 def test_checks_fail_on_a_policy_that_drops_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filters, "MIN_DOCUMENTS", 5)
-    mill = workspace(tmp_path, recipe(policy={"thresholds": {"gopher.word_count_min": 100_000}}))
+    mill = workspace(tmp_path, recipe(policy={"thresholds": {"gopher.word_count_min": 100_000}, "except_sources": REPEATS}))
     build(mill)
     funnel, dominating = filters.funnel(mill), filters.no_rule_dominates(mill)
     assert not funnel.passed and "web" in funnel.metadata["lost nearly everything"]
@@ -142,7 +220,7 @@ def test_checks_fail_on_broken_tables(tmp_path: Path) -> None:
 
 
 def test_a_policy_that_keeps_everything_and_an_empty_shard(tmp_path: Path) -> None:
-    mill = workspace(tmp_path, recipe(policy={"off": ["kl.outlier"]}))
+    mill = workspace(tmp_path, recipe(policy={"off": ["kl.outlier"], "except_sources": REPEATS}))
     mill.store("documents", SHARDS[0], Made({"documents": CONTRACTS["documents"].empty()}, metadata={"documents": 0}), "1")
     build(mill)
     assert mill.read("filtered_shards", SHARDS[0]).is_empty()

@@ -118,6 +118,7 @@ def fill(workspace: Workspace) -> None:
                     "value": None if kept else 0.9,
                     "threshold": None if kept else 0.7,
                     "fired": [] if kept else ["dedup.near"],
+                    "weight": 1.0,
                     "policy": "default@1",
                 }
             )

@@ -29,15 +29,22 @@ def load(tmp_path: Path, text: str) -> Recipe:
             ["no rule named 'gopher.word_cont_min'", "did you mean `gopher.word_count_min`"],
         ),
         (
-            "[[policy.rules]]\nname = 'a'\nsignal = 'gopher.wrd_count'\ndrop_when = '<'\nthreshold = 2.0\n",
+            "[[policy.rules]]\nname = 'a'\nsignal = 'gopher.wrd_count'\nwhen = '<'\nthreshold = 2.0\n",
             ["'gopher.wrd_count' that nothing computes", "did you mean `gopher.word_count`"],
         ),
-        ("[signals]\nfamilies = ['gopher', 'language']\n", ["kl.outlier reads kl.divergence", "not in signals.families"]),
+        ("[signals]\nfamilies = ['gopher', 'language', 'repetition']\n", ["kl.outlier reads kl.divergence", "not in signals.families"]),
         ("[corpus.phases.general]\ntokens = 5\nmix = {web = 0.5}\n", ["sums to 0.5, not to one"]),
         ("[corpus.phases.general]\ntokens = 5\nmix = {wob = 1.0}\n", ["no source named 'wob'", "did you mean `web`"]),
         ("[corpus.phases.general]\ntokens = 5\nmix = {'synthetic/story' = 1.0}\n", ["did you mean `synthetic/stories`"]),
         ("[models.small]\nheads = 3\n", ["hidden 128 is not divisible by heads 3"]),
-        ("[policy]\nprofile = 'gofer'\n", ["unknown profile 'gofer'", "did you mean `gopher`"]),
+        ("[policy]\nprofiles = ['gofer']\n", ["unknown profile 'gofer'", "did you mean `gopher`"]),
+        ("[policy]\nprofiles = ['fineweb', 'fineweb@0.3']\n", ["fineweb@0.3 and another profile define", "differently"]),
+        ("[edits]\nmask = ['mail']\n", ["`edits.mask.0`", "'email'", "'mail'"]),
+        ("[signals.lists.domains]\npath = 'none.txt'\n", ["none.txt cannot be read", "No such file"]),
+        ("[signals.lists.domains]\n", ["either `path` or `entries`"]),
+        ("[signals.lists.domain]\npath = 'none.txt'\n", ["signals.lists"]),
+        ("[signals.views]\ngofer = 'clean'\n", ["unknown signal family 'gofer'", "did you mean `gopher`"]),
+        ("[policy.by_language.'gopher.word_cont_min']\nde = 3\n", ["no rule named 'gopher.word_cont_min'"]),
         ("not toml", ["is not TOML"]),
     ],
 )
@@ -90,3 +97,31 @@ def test_sources_of_shards():
     assert recipe.source_of("stdlib/0000") == "code"
     with pytest.raises(RecipeError, match="no source group"):
         recipe.source_of("other/0000")
+
+
+def test_an_edit_rule_moves_the_edits_and_no_verdict(tmp_path: Path):
+    rule = "[[policy.rules]]\nname = 'my.lines'\nsignal = 'line.word_count'\nwhen = '<'\nthreshold = {}\naction = 'edit'\n"
+    plain, one, other = (load(tmp_path, text) for text in ("", rule.format(2.0), rule.format(3.0)))
+    assert plain.fingerprint("policy") == one.fingerprint("policy") == other.fingerprint("policy")
+    assert len({each.fingerprint("policy.line_rules") for each in (plain, one, other)}) == 3
+
+
+def test_a_list_is_known_by_what_it_holds(tmp_path: Path):
+    (tmp_path / "words.txt").write_text("# a comment\nOne\ntwo words # why\n\n")
+    text = "[signals.lists.dirty_words]\npath = 'words.txt'\n"
+    recipe = load(tmp_path, text)
+    assert recipe.signals.lists["dirty_words"].read() == {"one", "two words"}
+    before = recipe.fingerprint("lists")
+    (tmp_path / "words.txt").write_text("three\n")
+    assert load(tmp_path, text).fingerprint("lists") != before
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "words.txt").write_text("three\n")
+    assert load(elsewhere, text).fingerprint("lists") == load(tmp_path, text).fingerprint("lists")
+
+
+def test_families_and_views_follow_the_policy(tmp_path: Path):
+    assert Recipe().families == ["gopher", "kl", "language", "repetition"]
+    fineweb = load(tmp_path, "[policy]\nprofiles = ['fineweb']\n[signals.views]\ngopher = 'extracted'\n")
+    assert {"c4", "datatrove", "fineweb"} < set(fineweb.families) and fineweb.strips == ["citations"]
+    assert (fineweb.views["datatrove"], fineweb.views["fineweb"], fineweb.views["gopher"]) == ("extracted", "clean", "extracted")

@@ -53,9 +53,11 @@ def test_spans_that_cannot_be_applied_are_refused(rows: list[tuple[str, int, int
         views.final(documents(a="one"), edits(*rows))
 
 
-def test_a_rule_that_no_view_knows_is_refused() -> None:
-    with pytest.raises(ContractError, match="lines\\.boilerplate"):
-        views.clean(documents(a="one"), edits(("a", 0, 1, "", "lines.boilerplate")))
+def test_masks_have_offsets_in_the_clean_view_and_every_other_rule_in_the_extracted_one() -> None:
+    given = documents(a="menu\nwrite to x@y.zz")
+    both = edits(("a", 0, 5, "", "my.menu"), ("a", 9, 15, "M", "pii.email"))
+    assert views.clean(given, both)["text"][0] == "write to x@y.zz"
+    assert views.final(given, both)["text"][0] == "write to M"
 
 
 @settings(deadline=None)

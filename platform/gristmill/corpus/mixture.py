@@ -4,7 +4,8 @@ A key is a source, `source/topic` or `synthetic/<set>`. A document belongs to th
 the mix has both `web` and `web/Science`, `web` is the web without science. Within a key, documents are taken in the
 order of a seeded hash of their id until the key's tokens are reached; the last one is cut there, so that small budgets
 meet their ratios too. A key that is short starts over, up to `max_epochs`, and then stays short: the realised mix says so.
-Phases choose independently, so a document may come again in a later phase.
+Phases choose independently, so a document may come again in a later phase. A document that the policy down-weights comes in an
+epoch by the chance of a seeded hash of its id.
 
 Nothing here depends on shards, on their order or on how many documents are read at a time.
 """
@@ -12,6 +13,7 @@ Nothing here depends on shards, on their order or on how many documents are read
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 import polars as pl
@@ -19,18 +21,22 @@ import polars as pl
 from gristmill.errors import ContractError, RecipeError
 from gristmill.recipe import Phase
 
-VERSION = "1"
+VERSION = "2"
 
-CANDIDATE = {"doc_id": pl.String, "origin": pl.String, "source": pl.String, "topic": pl.String, "n_bytes": pl.Int64}
-"""A document that may enter a corpus: `origin` is its shard or synthetic/<set>; `n_bytes` guides reading, no more."""
+CANDIDATE = {"doc_id": pl.String, "origin": pl.String, "source": pl.String, "topic": pl.String, "n_bytes": pl.Int64, "weight": pl.Float64}
+"""A document that may enter a corpus: `origin` is its shard or synthetic/<set>; `n_bytes` guides reading, no more; `weight`
+is the chance that it comes in an epoch, which the policy's down-weighting rules set."""
 
-PIECE = {**{k: v for k, v in CANDIDATE.items() if k != "n_bytes"}, "key": pl.String, "epoch": pl.Int64, "length": pl.Int64}
+PIECE = {**{k: v for k, v in CANDIDATE.items() if k not in ("n_bytes", "weight")}, "key": pl.String, "epoch": pl.Int64, "length": pl.Int64}
 """A document as it is taken: its first `length` stream tokens, in its `epoch`-th repetition (from 0)."""
 
 BYTES_PER_TOKEN = 4  # how many bytes to read for a token that is missing; a wrong guess costs a round, nothing else
 
 Count = Callable[[list[str]], Mapping[str, int]]
 """Stream lengths, in tokens, of the documents with these ids."""
+
+Comes = Callable[[str, float, int], bool]
+"""Whether the document (id, weight) comes in an epoch."""
 
 
 def choose(candidates: pl.DataFrame, name: str, phase: Phase, tokens: int, seed: int, count: Count) -> pl.DataFrame:
@@ -52,8 +58,12 @@ def choose(candidates: pl.DataFrame, name: str, phase: Phase, tokens: int, seed:
                 where=f"corpus.phases.{name}.mix",
                 fix=f"Keys that have documents: {', '.join(_present(candidates)) or 'none'}.",
             )
-    lengths = _read(ranked, quotas, count)
-    taken = [row for key, wanted in quotas.items() for row in _take(ranked[key], key, wanted, phase.max_epochs, lengths)]
+
+    def comes(doc_id: str, weight: float, epoch: int) -> bool:
+        return weight >= 1 or int(_hash(seed, name, "weight", doc_id, str(epoch))[:13], 16) < weight * 16**13
+
+    lengths = _read(ranked, quotas, count, comes)
+    taken = [row for key, wanted in quotas.items() for row in _take(ranked[key], key, wanted, phase.max_epochs, lengths, comes)]
     pieces = pl.DataFrame(taken, schema=PIECE)
     places = [_hash(seed, name, "order", doc_id, str(epoch)) for doc_id, epoch in pieces.select("doc_id", "epoch").iter_rows()]
     return pieces.with_columns(pl.Series("place", places, dtype=pl.String)).sort("place", "doc_id", "epoch").drop("place")
@@ -112,9 +122,10 @@ def _ranked(candidates: pl.DataFrame, key: str, phase: str, seed: int) -> pl.Dat
     return mine.with_columns(hashes).sort("hash", "doc_id").drop("hash")
 
 
-def _read(ranked: Mapping[str, pl.DataFrame], quotas: Mapping[str, int], count: Count) -> dict[str, int]:
+def _read(ranked: Mapping[str, pl.DataFrame], quotas: Mapping[str, int], count: Count, comes: Comes) -> dict[str, int]:
     """Lengths of as many documents of each key, from its first, as its quota needs, in a few rounds of reading."""
     lengths: dict[str, int] = {}
+    first = {d: comes(d, w, 0) for documents in ranked.values() for d, w in documents.select("doc_id", "weight").iter_rows()}
     done = dict.fromkeys(ranked, 0)  # documents read
     missing = dict(quotas)  # tokens
     while True:
@@ -130,22 +141,25 @@ def _read(ranked: Mapping[str, pl.DataFrame], quotas: Mapping[str, int], count: 
         lengths.update(count([doc_id for ids in wanted.values() for doc_id in ids]))
         for key, ids in wanted.items():
             done[key] += len(ids)
-            missing[key] -= sum(lengths[doc_id] for doc_id in ids if lengths[doc_id] > 1)
+            missing[key] -= sum(lengths[doc_id] for doc_id in ids if lengths[doc_id] > 1 and first[doc_id])
 
 
-def _take(documents: pl.DataFrame, key: str, wanted: int, max_epochs: float, lengths: Mapping[str, int]) -> Iterable[dict[str, str | int]]:
+def _take(
+    documents: pl.DataFrame, key: str, wanted: int, max_epochs: float, lengths: Mapping[str, int], comes: Comes
+) -> Iterable[dict[str, str | int]]:
     """Pieces of one key until `wanted` tokens are reached. A document whose final text is empty (a stream of one) is left out."""
     usable = [row for row in documents.drop("n_bytes").iter_rows(named=True) if lengths.get(row["doc_id"], 0) > 1]
-    pool = sum(lengths[row["doc_id"]] for row in usable)
-    left, epoch = min(wanted, int(pool * max_epochs)), 0
-    while left > 0:
-        for row in usable:
+    weights = [row.pop("weight") for row in usable]
+    pool = sum(lengths[row["doc_id"]] * weight for row, weight in zip(usable, weights, strict=True))
+    left = min(wanted, int(pool * max_epochs))
+    for epoch in range(math.ceil(max_epochs)):
+        for row, weight in zip(usable, weights, strict=True):
             if left <= 0:
-                break
-            length = min(left, lengths[row["doc_id"]])
-            left -= length
-            yield {**row, "key": key, "epoch": epoch, "length": length}
-        epoch += 1
+                return
+            if comes(row["doc_id"], weight, epoch):
+                length = min(left, lengths[row["doc_id"]])
+                left -= length
+                yield {**row, "key": key, "epoch": epoch, "length": length}
 
 
 def _hash(seed: int, *parts: str) -> str:

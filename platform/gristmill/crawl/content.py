@@ -8,6 +8,7 @@ or Trafilatura (Barbaresi 2021, ACL demo). Runs in the extraction worker, so it 
 from __future__ import annotations
 
 import codecs
+import functools
 import re
 from importlib.metadata import version
 from typing import Literal
@@ -20,6 +21,7 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
+@functools.cache
 def extractor_version(extractor: Extractor) -> str:
     """What the extracted text depends on, besides the payload."""
     libraries = ["resiliparse"] if extractor != "trafilatura" else ["trafilatura", "lxml", "resiliparse"]
@@ -82,7 +84,8 @@ def _codec(name: str) -> str | None:
 
 def _tidy(text: str) -> str:
     """Laid-out text without the blanks that empty table cells and elements leave behind."""
-    return clean_text(re.sub(r"\n{3,}", "\n\n", re.sub(r"[^\S\n]+\n", "\n", text)))
+    lines = "\n".join([line.rstrip() for line in text.split("\n")])
+    return clean_text(re.sub(r"\n{3,}", "\n\n", lines))
 
 
 def clean_text(text: str) -> str:

@@ -81,9 +81,10 @@ class Extraction:
             answer = None
         if answer is None:
             raise self._post_mortem(child)
-        if "error" in answer:
-            raise Refused(answer["error"], answer["message"])
-        return str(answer["text"])
+        about, text = answer
+        if "error" in about:
+            raise Refused(about["error"], about["message"])
+        return text.decode()
 
     def _start(self) -> subprocess.Popen[bytes]:
         # The child finds the engine where this process found it, installed or not.
@@ -106,14 +107,15 @@ class Extraction:
         self._child = child
         return child
 
-    def _answer(self, child: subprocess.Popen[bytes], wall_seconds: float) -> dict[str, Any] | None:
-        """What the child answers; None when it ended, or had to be ended."""
+    def _answer(self, child: subprocess.Popen[bytes], wall_seconds: float) -> tuple[dict[str, str], bytes] | None:
+        """The header and the text that the child answers; None when it ended, or had to be ended."""
         deadline = time.monotonic() + wall_seconds
-        head = self._read(child, 4, deadline)
-        if head is None:
+        lengths = self._read(child, 8, deadline)
+        if lengths is None:
             return None
-        data = self._read(child, struct.unpack(">I", head)[0], deadline)
-        return None if data is None else json.loads(data)
+        header, text = struct.unpack(">II", lengths)
+        data = self._read(child, header + text, deadline)
+        return None if data is None else (json.loads(data[:header]), data[header:])
 
     def _read(self, child: subprocess.Popen[bytes], size: int, deadline: float) -> bytes | None:
         assert child.stdout is not None

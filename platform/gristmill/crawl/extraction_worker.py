@@ -1,7 +1,7 @@
 """The process in which pages are extracted, so that one that hangs or crashes in C takes nothing else with it.
 
 Reads requests from its standard input and answers on its standard output, one at a time (`extract.py` is the other
-end): two lengths (4 bytes each, big-endian), a JSON header, a payload; back come a length and a JSON answer.
+end). Both ways a message is two lengths (4 bytes each, big-endian), a JSON header and a body: a payload, or its text.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
 
     for extractor in sys.argv[2:]:
         extract(b"<html><body><p>warm</p></body></html>", None, extractor)  # type: ignore[arg-type]
-    _answer(answers, {"ready": True})
+    _answer(answers, {})
     while lengths := requests.read(8):
         header_length, payload_length = struct.unpack(">II", lengths)
         header = json.loads(requests.read(header_length))
@@ -38,18 +38,18 @@ def main() -> None:
         # ITIMER_PROF counts this process's CPU time; SIGPROF's default action ends it, also in the middle of a C call.
         signal.setitimer(signal.ITIMER_PROF, seconds)
         try:
-            answer: dict[str, object] = {"text": extract(payload, header["charset"], header["extractor"])}
+            text, answer = extract(payload, header["charset"], header["extractor"]).encode(), {}
         except Exception as error:  # any library's: the page is quarantined with it
-            answer = {"error": type(error).__name__, "message": str(error)[:500]}
+            text, answer = b"", {"error": type(error).__name__, "message": str(error)[:500]}
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
-        _answer(answers, answer)
+        _answer(answers, answer, text)
 
 
-def _answer(stream: BinaryIO, answer: dict[str, object]) -> None:
-    data = json.dumps(answer).encode()
-    stream.write(struct.pack(">I", len(data)))
-    stream.write(data)
+def _answer(stream: BinaryIO, answer: dict[str, str], text: bytes = b"") -> None:
+    header = json.dumps(answer).encode()
+    stream.write(struct.pack(">II", len(header), len(text)) + header)
+    stream.write(text)
     stream.flush()
 
 

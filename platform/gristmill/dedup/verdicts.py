@@ -31,5 +31,6 @@ def deduplicate(verdicts: pl.DataFrame, clusters: pl.DataFrame, settings: Dedup)
         pl.coalesce("similarity", "value").alias("value"),
         pl.coalesce("limit", "threshold").alias("threshold"),
         pl.when(lost).then(pl.concat_list("fired", pl.concat_list("rule"))).otherwise("fired").alias("fired"),
+        "weight",
         "policy",
     )

@@ -51,7 +51,7 @@ POINT = 1.6  # pixels a point on the page
 def funnel(stages: Sequence[str], by_source: Mapping[str, Sequence[int]]) -> str:
     """Documents per stage as bars, stacked by source."""
     with mpl.rc_context(STYLE):
-        figure, axes = _axes((WIDE, 0.5 + 0.31 * len(stages)))
+        figure, axes = new_axes((WIDE, 0.5 + 0.31 * len(stages)))
         at, left = np.arange(len(stages)), np.zeros(len(stages))
         for n, (source, counts) in enumerate(by_source.items()):
             axes.barh(at, counts, left=left, height=0.66, color=SERIES[n % len(SERIES)], label=source)
@@ -66,13 +66,13 @@ def funnel(stages: Sequence[str], by_source: Mapping[str, Sequence[int]]) -> str
         if len(by_source) > 1:
             axes.legend(loc="lower right", fontsize=7.5)
         axes.xaxis.set_major_formatter(_thousands)
-        return _svg(figure, "Documents per stage and source")
+        return svg(figure, "Documents per stage and source")
 
 
 def histogram(values: np.ndarray, thresholds: Sequence[tuple[str, float]], label: str) -> str:
     """How a signal is distributed; `thresholds` are (drop when this comparison, value). A long tail is cut at its 99.5th percentile."""
     with mpl.rc_context(STYLE):
-        figure, axes = _axes(SMALL)
+        figure, axes = new_axes(SMALL)
         finite = values[np.isfinite(values)]
         low, high = np.percentile(finite, [0.5, 99.5]) if len(finite) else (0.0, 1.0)
         shown = [value for _, value in thresholds if value <= high * 20 or value <= low * 20]
@@ -96,13 +96,13 @@ def histogram(values: np.ndarray, thresholds: Sequence[tuple[str, float]], label
         axes.yaxis.set_major_formatter(_thousands)
         axes.locator_params(axis="y", nbins=4)
         axes.grid(axis="x", visible=False)
-        return _svg(figure, f"Histogram: {label}")
+        return svg(figure, f"Histogram: {label}")
 
 
 def bars(labels: Sequence[str], counts: Sequence[int], title: str) -> str:
     """Counts by name, the largest on top."""
     with mpl.rc_context(STYLE):
-        figure, axes = _axes((3.9, 0.4 + 0.21 * len(labels)))
+        figure, axes = new_axes((3.9, 0.4 + 0.21 * len(labels)))
         axes.barh(np.arange(len(labels)), counts, height=0.68, color=BLUE, alpha=0.85)
         for y, count in enumerate(counts):
             axes.annotate(f"{count:,}", (count, y), xytext=(3, 0), textcoords="offset points", va="center", fontsize=7.5)
@@ -113,7 +113,7 @@ def bars(labels: Sequence[str], counts: Sequence[int], title: str) -> str:
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.xaxis.set_visible(False)
         axes.spines["bottom"].set_visible(False)
-        return _svg(figure, title)
+        return svg(figure, title)
 
 
 def loss(tokens: np.ndarray, losses: np.ndarray, rates: np.ndarray, phases: Sequence[str], unigram: float | None) -> str:
@@ -158,7 +158,7 @@ def loss(tokens: np.ndarray, losses: np.ndarray, rates: np.ndarray, phases: Sequ
         bottom.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
         bottom.set_xlabel("tokens")
         bottom.xaxis.set_major_formatter(_thousands)
-        return _svg(figure, "Training loss and learning rate")
+        return svg(figure, "Training loss and learning rate")
 
 
 def bits_per_byte(
@@ -168,7 +168,7 @@ def bits_per_byte(
 ) -> str:
     """Points with intervals: one row per domain, one colour per variant; baselines as ticks. Values are (value, low, high)."""
     with mpl.rc_context(STYLE):
-        figure, axes = _axes((WIDE, 0.9 + 0.5 * len(domains)))
+        figure, axes = new_axes((WIDE, 0.9 + 0.5 * len(domains)))
         steps = np.linspace(-0.28, 0.28, max(len(variants), 2)) if len(variants) > 1 else np.zeros(1)
         for n, (name, values) in enumerate(variants.items()):
             known = [(y, value) for y, value in enumerate(values) if value is not None]
@@ -211,10 +211,10 @@ def bits_per_byte(
             columnspacing=1.2,
             handletextpad=0.4,
         )
-        return _svg(figure, "Bits per byte by domain and variant")
+        return svg(figure, "Bits per byte by domain and variant")
 
 
-def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
+def new_axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
     figure = Figure(figsize=size)
     return figure, figure.subplots()
 
@@ -223,7 +223,7 @@ def _thousands(value: float, _: Any) -> str:
     return f"{value:,.0f}" if value == int(value) else ""
 
 
-def _svg(figure: Figure, title: str) -> str:
+def svg(figure: Figure, title: str) -> str:
     """The figure as an <svg> element with a title for screen readers; it scales to its column."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})

@@ -22,6 +22,7 @@ CLUSTERS = 8
 MEMBERS = 5  # of a cluster that are listed
 EQUAL = ("same", "exact")  # duplicates whose text is the survivor's
 TOPICS = 24
+SAID = {"drop": "drop", "down_weight": "down-weight"}
 JUDGED = ["doc_id", "kept", "first_rule", "threshold"]
 EXAMPLES = 6  # synthetic documents of a set
 
@@ -81,7 +82,7 @@ def rules(workspace: Workspace) -> Section | None:
     signals = pl.concat([_signals(workspace, shard) for shard in shards], how="diagonal").unique(
         "doc_id", keep="first", maintain_order=True
     )
-    in_force = [rule for rule in workspace.recipe.policy.resolved() if rule.signal in signals.columns]
+    in_force = [rule for rule in workspace.recipe.policy.document_rules() if rule.signal in signals.columns]
     judged = pl.concat([workspace.read("filtered_shards", shard, "verdicts") for shard in shards]).unique("doc_id")
     counts = {row["rule"]: row for row in verdicts.rule_counts(judged, in_force).iter_rows(named=True)}
     near = {rule.name: nearest(signals, judged, rule) for rule in in_force}
@@ -94,11 +95,11 @@ def rules(workspace: Workspace) -> Section | None:
             {
                 "signal": signal,
                 "meaning": SIGNALS.get(signal, ""),
-                "figure": plots.histogram(values, [(rule.drop_when, rule.threshold) for rule in of_signal], signal),
+                "figure": plots.histogram(values, [(rule.when, rule.threshold) for rule in of_signal], signal),
                 "rules": [
                     {
                         "name": rule.name,
-                        "says": f"drop when {rule.drop_when} {rule.threshold:,g}",
+                        "says": f"{SAID[rule.action]} when {rule.when} {rule.threshold:,g}",
                         "source": rule.source,
                         **{name: counts[rule.name][name] for name in ("fired", "first", "alone")},
                         "except": ", ".join(rule.except_sources),
@@ -304,9 +305,9 @@ def audit(workspace: Workspace) -> Section | None:
 
 
 def _signals(workspace: Workspace, shard: str) -> pl.DataFrame:
-    """doc_id, shard, source and every signal column of a shard."""
+    """doc_id, shard, source, language and every signal column of a shard."""
     tables = [name for name in workspace.output("signals", shard).tables if name.split(".")[0] == "signals"]
-    frame = workspace.read("signals", shard, tables[0])
-    for name in tables[1:]:
+    frame = workspace.read("signals", shard, "pages", ["doc_id", "language"])
+    for name in tables:
         frame = frame.join(workspace.read("signals", shard, name), on="doc_id", how="left")
     return frame.with_columns(shard=pl.lit(shard), source=pl.lit(workspace.recipe.source_of(shard)))

@@ -93,6 +93,16 @@ CONTRACTS: dict[str, Contract] = {
         ),
         _contract("token_distribution", "source token", source=pl.String, token=pl.String, count=pl.Int64, probability=pl.Float64),
         _contract("signals", "doc_id", extensible=True, doc_id=pl.String),
+        _contract(  # what verdicts and their counts need to know of a document beside its signals, without opening its text
+            "pages",
+            "doc_id",
+            doc_id=pl.String,
+            url=pl.String,
+            host=pl.String,
+            language=pl.String,
+            n_bytes=pl.Int64,  # of the clean view
+            n_chars=pl.Int64,
+        ),
         _contract(
             "verdicts",
             "doc_id",
@@ -103,6 +113,7 @@ CONTRACTS: dict[str, Contract] = {
             value=pl.Float64,
             threshold=pl.Float64,
             fired=pl.List(pl.String),
+            weight=pl.Float64,  # of the document in the mix: the product of the rules that down-weight it
             policy=pl.String,
         ),
         _contract(

@@ -215,15 +215,24 @@ class Workspace:
         digest = mapping_hash({"partition": partition or "", "code": code_version, **{f"input {k}": v for k, v in inputs.items()}})
         return f"index/{asset}/{digest}.json"
 
-    def memo(self, key: str, make: Callable[[], pl.DataFrame], table: str) -> pl.DataFrame:
-        """A table made before under `key` (which names everything that it depends on), or made now and remembered."""
-        entry = f"index/memo/{hashlib.blake2b(json.dumps([table, key]).encode(), digest_size=16).hexdigest()}.json"
-        value = self.lake.get_json(entry)
-        if value is not None and self.lake.is_whole(stored := from_json(value)):
-            return self.lake.scan(stored).collect()
-        stored = self.lake.write_table(table, make())
-        self.lake.put_json(entry, as_json(stored))
-        return self.lake.scan(stored).collect()
+    def memo(self, keys: Mapping[str, str], make: Callable[[list[str]], Mapping[str, pl.DataFrame]]) -> dict[str, pl.DataFrame]:
+        """Tables made before under their keys (table -> what names everything that it depends on); the others are made
+        together now, by one call of `make` with their names, and remembered."""
+        entries = {
+            table: f"index/memo/{hashlib.blake2b(json.dumps([table, key]).encode(), digest_size=16).hexdigest()}.json"
+            for table, key in keys.items()
+        }
+        stored = {}
+        for table, entry in entries.items():
+            value = self.lake.get_json(entry)
+            if value is not None and self.lake.is_whole(known := from_json(value)):
+                stored[table] = known
+        if missing := [table for table in keys if table not in stored]:
+            made = make(missing)
+            for table in missing:
+                stored[table] = self.lake.write_table(table, made[table])
+                self.lake.put_json(entries[table], as_json(stored[table]))
+        return {table: self.lake.scan(stored[table]).collect() for table in keys}
 
     def cache(self, name: str) -> KeyedCache:
         return KeyedCache(self.lake.cache_folder / f"{name}.sqlite")

@@ -1,38 +1,50 @@
-"""Signals by family: which version each has, and how its columns are computed."""
+"""Signals of documents, a table per family, in one pass over their texts."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable, Mapping
+
+import numpy as np
 import polars as pl
 
-from gristmill.signals import gopher, kl, language, segment
-from gristmill.signals.registry import FAMILIES
+from gristmill.errors import ContractError
+from gristmill.signals.chunk import Chunk, References, chunks
+from gristmill.signals.registry import FAMILIES, MODULES
 
-_SEGMENTED = f"{segment.VERSION}.{segment.UNICODE}"
-
-VERSIONS: dict[str, str] = {
-    "gopher": f"{gopher.VERSION}-{_SEGMENTED}",
-    "kl": f"{kl.VERSION}-{_SEGMENTED}",
-    "language": language.VERSION,
-}
-"""What a family's columns depend on besides their inputs. Another version recomputes that family and no other."""
-
-DISTRIBUTION_VERSION = f"{kl.DISTRIBUTION_VERSION}-{_SEGMENTED}"
+DIGITS = 6  # after the point: what is stored and hashed
 
 
-def compute_family(family: str, clean: pl.DataFrame, documents: pl.DataFrame, *, distribution: pl.DataFrame | None = None) -> pl.DataFrame:
-    """doc_id and the family's columns `<family>.<signal>` (Float64, finite, never null), one row per document.
+def compute_families(
+    families: Iterable[str], documents: pl.DataFrame, references: References = References(), seconds: dict[str, float] | None = None
+) -> dict[str, pl.DataFrame]:
+    """Family -> doc_id and its columns `<family>.<signal>` (Float64, finite, never null), one row per document, in order.
 
-    `clean` is the clean view (doc_id, text); `documents` the same documents' table; `distribution` the token
-    distribution of their source, which `kl` alone reads.
+    `documents`: doc_id, text in the view that the families read, and the columns of `documents` that they use. Read in
+    chunks; families share what is segmented. `seconds`, if given, is told how long each family took.
     """
-    if family == "gopher":
-        frame = gopher.gopher(clean)
-    elif family == "language":
-        frame = language.language(documents)
-    elif family == "kl":
-        if distribution is None:
-            raise ValueError("the family kl needs the token distribution of the documents' source")
-        frame = kl.kl(clean, distribution)
-    else:
-        raise ValueError(f"no module computes the family {family!r}")
-    return frame.select("doc_id", *(f"{family}.{name}" for name in FAMILIES[family]))
+    names = list(families)
+    for family in names:
+        if family not in MODULES:
+            raise ValueError(f"no module computes the family {family!r}")
+    parts: dict[str, list[pl.DataFrame]] = {family: [] for family in names}
+    for chunk in chunks(documents):
+        for family in names:
+            start = time.perf_counter()
+            parts[family].append(compute_chunk(family, chunk, references))
+            if seconds is not None:
+                seconds[family] = seconds.get(family, 0.0) + time.perf_counter() - start
+    return {family: pl.concat(frames) for family, frames in parts.items()}
+
+
+def compute_chunk(family: str, chunk: Chunk, references: References = References()) -> pl.DataFrame:
+    """doc_id and the family's columns of one chunk."""
+    values: Mapping[str, np.ndarray] = MODULES[family].compute(chunk, references)
+    columns = {}
+    for name in FAMILIES[family]:
+        rounded = np.round(np.asarray(values[name], np.float64), DIGITS) + 0.0
+        if not np.isfinite(rounded).all():
+            doc_id = chunk.frame["doc_id"][int(np.flatnonzero(~np.isfinite(rounded))[0])]
+            raise ContractError(f"{family}.{name} is not a finite number for the document {doc_id}", where=f"table signals.{family}")
+        columns[f"{family}.{name}"] = rounded
+    return pl.DataFrame({"doc_id": chunk.frame["doc_id"], **columns})

@@ -24,34 +24,40 @@ ellipsis ratios under one reason. Every signal is 0 for a text without words.
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 
-from gristmill.signals.segment import columns, tables
+from gristmill.signals import segment
+from gristmill.signals.chunk import Chunk, References, Values
 
-VERSION = "1"
+VERSION = f"1-{segment.VERSION}"
+READS = frozenset({"text"})
+SIGNALS = {
+    "word_count": "words",
+    "mean_word_length": "characters per word",
+    "hash_to_word": "`#` signs per word",
+    "ellipsis_to_word": "ellipses (... or U+2026) per word",
+    "bullet_line_share": "share of lines that start with a bullet",
+    "ellipsis_line_share": "share of lines that end in an ellipsis",
+    "alphabetic_word_share": "share of words with an alphabetic character",
+    "stop_word_count": "distinct words among the, be, to, of, and, that, have, with",
+}
 
 
-def gopher(clean: pl.DataFrame) -> pl.DataFrame:
-    """doc_id and the eight signals, one row per row of `clean` (doc_id, text)."""
-    from gristmill.signals import kernels as k
+def compute(chunk: Chunk, references: References) -> Values:
+    from gristmill.signals.kernels import gopher as k
 
-    classes = tables().classes
-    parts = [k.gopher_counts(data, offsets, classes) for data, offsets in columns(clean["text"])]
-    counts = np.concatenate(parts) if parts else np.zeros((0, k.N_COUNTS), np.int64)
+    data, offsets = chunk.bytes
+    counts = k.gopher_counts(data, offsets, segment.tables().classes)
 
     def share(of: int, among: int) -> np.ndarray:
-        return np.round(counts[:, of] / np.maximum(counts[:, among], 1), 6)
+        return counts[:, of] / np.maximum(counts[:, among], 1)
 
-    return pl.DataFrame(
-        {
-            "doc_id": clean["doc_id"],
-            "gopher.word_count": counts[:, k.WORDS].astype(np.float64),
-            "gopher.mean_word_length": share(k.CHARS, k.WORDS),
-            "gopher.hash_to_word": share(k.HASHES, k.WORDS),
-            "gopher.ellipsis_to_word": share(k.ELLIPSES, k.WORDS),
-            "gopher.bullet_line_share": share(k.BULLET_LINES, k.LINES),
-            "gopher.ellipsis_line_share": share(k.ELLIPSIS_LINES, k.LINES),
-            "gopher.alphabetic_word_share": share(k.ALPHABETIC_WORDS, k.WORDS),
-            "gopher.stop_word_count": counts[:, k.STOP_WORDS].astype(np.float64),
-        }
-    )
+    return {
+        "word_count": counts[:, k.WORDS],
+        "mean_word_length": share(k.CHARS, k.WORDS),
+        "hash_to_word": share(k.HASHES, k.WORDS),
+        "ellipsis_to_word": share(k.ELLIPSES, k.WORDS),
+        "bullet_line_share": share(k.BULLET_LINES, k.LINES),
+        "ellipsis_line_share": share(k.ELLIPSIS_LINES, k.LINES),
+        "alphabetic_word_share": share(k.ALPHABETIC_WORDS, k.WORDS),
+        "stop_word_count": counts[:, k.STOP_WORDS],
+    }

@@ -26,10 +26,14 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
-from gristmill.signals.segment import column, columns, fold, tables
+from gristmill.signals import segment
+from gristmill.signals.chunk import Chunk, References, Values, chunks
+from gristmill.signals.segment import column, fold, tables
 
-VERSION = "1"
-DISTRIBUTION_VERSION = "1"
+VERSION = f"1-{segment.VERSION}"
+DISTRIBUTION_VERSION = f"1-{segment.VERSION}"
+READS = frozenset({"text", "distribution"})
+SIGNALS = {"divergence": "KL divergence in nats of the document's word distribution from its source's"}
 
 UNIFORM = 0.05
 TYPES = 1_000_000
@@ -40,10 +44,13 @@ LONGEST_TERM = 64  # bytes; longer runs are no words and are left out of the cou
 _COUNTS = {"token": pl.String, "count": pl.Int64}
 
 
-def kl(clean: pl.DataFrame, distribution: pl.DataFrame) -> pl.DataFrame:
-    """doc_id and `kl.divergence`, from the rows of `distribution` (token, probability) of the documents' source."""
-    from gristmill.signals import kernels
+def compute(chunk: Chunk, references: References) -> Values:
+    """`references.distribution` (token, probability) is that of the documents' source."""
+    from gristmill.signals.kernels import terms as kernels
 
+    distribution = references.distribution
+    if distribution is None:
+        raise ValueError("the family kl needs the token distribution of the documents' source")
     classes, folded = tables()
     data, offsets = column(distribution["token"])
     known, starts, _ = kernels.term_spans(data, offsets, classes, folded)
@@ -51,12 +58,9 @@ def kl(clean: pl.DataFrame, distribution: pl.DataFrame) -> pl.DataFrame:
         raise ValueError("a token of the distribution is not one term; it was made with another segmentation")
     order = np.argsort(known)
     log_known = np.log(distribution["probability"].to_numpy())[order]
-    found = [
-        kernels.divergences(data, offsets, classes, folded, known[order], log_known, math.log(UNIFORM / TYPES), FEWEST_TERMS)
-        for data, offsets in columns(clean["text"])
-    ]
-    values = np.concatenate(found) if found else np.zeros(0)
-    return pl.DataFrame({"doc_id": clean["doc_id"], "kl.divergence": np.round(np.maximum(values, 0.0), 6) + 0.0})
+    data, offsets = chunk.bytes
+    values = kernels.divergences(data, offsets, classes, folded, known[order], log_known, math.log(UNIFORM / TYPES), FEWEST_TERMS)
+    return {"divergence": np.maximum(values, 0.0)}
 
 
 def sample(doc_ids: Iterable[str], size: int) -> list[str]:
@@ -66,11 +70,12 @@ def sample(doc_ids: Iterable[str], size: int) -> list[str]:
 
 def count(texts: pl.Series) -> pl.DataFrame:
     """token, count over all texts. Add up the counts of several calls with `add`."""
-    from gristmill.signals import kernels
+    from gristmill.signals.kernels import terms as kernels
 
     classes, folded = tables()
     counted = [pl.DataFrame(schema=_COUNTS)]
-    for data, offsets in columns(texts):
+    for chunk in chunks(pl.DataFrame({"text": texts})):
+        data, offsets = chunk.bytes
         hashes, starts, ends = kernels.term_spans(data, offsets, classes, folded)
         _, first, counts = np.unique(hashes, return_index=True, return_counts=True)
         kept = ends[first] - starts[first] <= LONGEST_TERM

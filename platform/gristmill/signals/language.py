@@ -6,11 +6,14 @@ has 1.0), as FineWeb does (Penedo et al. 2024, section 3.2, keeps English at 0.6
 
 from __future__ import annotations
 
-import polars as pl
+import numpy as np
+
+from gristmill.signals.chunk import Chunk, References, Values
 
 VERSION = "1"
+READS = frozenset({"documents"})
+SIGNALS = {"score": "confidence of the identified language, 0 to 1"}
 
 
-def language(documents: pl.DataFrame) -> pl.DataFrame:
-    """doc_id and `language.score` in [0, 1]."""
-    return documents.select("doc_id", pl.col("language_score").clip(0, 1).round(6).alias("language.score"))
+def compute(chunk: Chunk, references: References) -> Values:
+    return {"score": np.clip(chunk.frame["language_score"].to_numpy(), 0, 1)}

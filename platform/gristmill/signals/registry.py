@@ -1,24 +1,68 @@
-"""Every signal that can be computed, by family, with what it means. Light: the recipe checks against it."""
+"""Every family of signals: the module that computes it, and what its signals mean. Light: the recipe checks against it.
+
+A family is a module with VERSION, READS (what its values depend on: `text`, `documents`, `distribution`, `edits`,
+`lists.<name>`), SIGNALS (name -> meaning) and `compute(chunk, references)`; VIEW where it does not read the clean one. It
+has a column `<family>.<signal>` per signal.
+"""
 
 from __future__ import annotations
 
-FAMILIES: dict[str, dict[str, str]] = {
-    "gopher": {
-        "word_count": "words",
-        "mean_word_length": "characters per word",
-        "hash_to_word": "`#` signs per word",
-        "ellipsis_to_word": "ellipses (... or U+2026) per word",
-        "bullet_line_share": "share of lines that start with a bullet",
-        "ellipsis_line_share": "share of lines that end in an ellipsis",
-        "alphabetic_word_share": "share of words with an alphabetic character",
-        "stop_word_count": "distinct words among the, be, to, of, and, that, have, with",
-    },
-    "language": {
-        "score": "confidence of the identified language, 0 to 1",
-    },
-    "kl": {
-        "divergence": "KL divergence in nats of the document's word distribution from the crawl's",
-    },
+from types import ModuleType
+
+from gristmill.signals import (
+    c4,
+    code,
+    compression,
+    datatrove,
+    datatrove_0_3,
+    dirty_words,
+    dolma,
+    fineweb,
+    gopher,
+    kl,
+    language,
+    markdown,
+    paragraph_language,
+    periodicity,
+    personal,
+    reasoning,
+    redpajama,
+    removed,
+    repetition,
+    toxicity,
+    url,
+)
+
+MODULES: dict[str, ModuleType] = {
+    "c4": c4,
+    "code": code,
+    "compression": compression,
+    "datatrove": datatrove,
+    "datatrove_0_3": datatrove_0_3,
+    "dirty_words": dirty_words,
+    "dolma": dolma,
+    "fineweb": fineweb,
+    "gopher": gopher,
+    "kl": kl,
+    "language": language,
+    "markdown": markdown,
+    "paragraph_language": paragraph_language,
+    "periodicity": periodicity,
+    "personal": personal,
+    "reasoning": reasoning,
+    "redpajama": redpajama,
+    "removed": removed,
+    "repetition": repetition,
+    "toxicity": toxicity,
+    "url": url,
 }
 
+FAMILIES: dict[str, dict[str, str]] = {family: module.SIGNALS for family, module in MODULES.items()}
+
+VERSIONS: dict[str, str] = {family: module.VERSION for family, module in MODULES.items()}
+"""What a family's columns depend on besides what it READS. Another version recomputes that family and no other."""
+
 SIGNALS: dict[str, str] = {f"{family}.{name}": meaning for family, signals in FAMILIES.items() for name, meaning in signals.items()}
+
+VIEWS: dict[str, str] = {family: getattr(module, "VIEW", "clean") for family, module in MODULES.items()}
+"""The view that a family reads unless the policy's profiles or the recipe say otherwise."""

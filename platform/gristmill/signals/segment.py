@@ -20,7 +20,6 @@ segments. Kernels (`signals.kernels`) read the UTF-8 bytes of a whole column and
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -30,8 +29,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-VERSION = "1"
-UNICODE = unicodedata.unidata_version
+VERSION = f"1.{unicodedata.unidata_version}"
 
 SPACE, LETTER, DIGIT, MARK, FORMAT, OTHER = range(6)
 LINE_END, UNSPACED = 16, 32  # flags beside the class
@@ -91,19 +89,6 @@ def tables() -> Tables:
     return Tables(classes, folded)
 
 
-def columns(texts: pl.Series) -> Iterator[Column]:
-    """The texts as byte columns of about CHUNK_BYTES each (one text is never cut), in order."""
-    if texts.is_empty():
-        return
-    ends = texts.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()
-    start = 0
-    while start < len(texts):
-        before = int(ends[start - 1]) if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + CHUNK_BYTES, side="right")))
-        yield column(texts.slice(start, stop - start))
-        start = stop
-
-
 def column(texts: pl.Series) -> Column:
     """One byte column of all texts."""
     array = texts.rechunk().to_arrow()
@@ -111,8 +96,9 @@ def column(texts: pl.Series) -> Column:
         array = array.combine_chunks()
     array = pc.cast(array, pa.large_string())
     _, offsets, data = array.buffers()
-    bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1] if len(array) else np.zeros(1, np.int64)
-    return Column(np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8), bounds)
+    # read-only also where there is nothing: a writable array would be another type, and every kernel compiled once more
+    bounds = np.frombuffer(offsets if len(array) else bytes(8), np.int64)[array.offset : array.offset + len(array) + 1]
+    return Column(np.frombuffer(data if data is not None and data.size else b"", np.uint8), bounds)
 
 
 def fold(text: str) -> str:

@@ -21,6 +21,7 @@ def candidates(n: int = 100) -> pl.DataFrame:
             "source": source,
             "topic": topic,
             "n_bytes": 40 + i,
+            "weight": 1.0,
         }
         for source, topic in SOURCES
         for i in range(n)
@@ -146,3 +147,13 @@ def test_realised_mix_is_read_from_provenance() -> None:
         ("prose", 0.0, 0, 0, 0),
         ("web", 0.6, 60, 1, 2),
     ]
+
+
+def test_a_down_weighted_document_comes_as_often_as_its_weight_says() -> None:
+    light = candidates(400).with_columns(weight=pl.when(pl.col("doc_id").str.ends_with("7")).then(0.25).otherwise(1.0))
+    pieces = choose(light, tokens=200_000, max_epochs=8.0)
+    seen = pieces.group_by("doc_id").len().join(light.select("doc_id", "weight", "source"), on="doc_id").filter(pl.col("source") == "code")
+    often = {weight: part["len"].mean() for (weight,), part in seen.group_by("weight")}
+    assert often[0.25] / often[1.0] == pytest.approx(0.25 / 0.92, rel=0.5)
+    assert choose(light.sample(fraction=1.0, shuffle=True, seed=3), tokens=200_000, max_epochs=8.0).equals(pieces)
+    assert pieces.group_by("doc_id", "epoch").len()["len"].max() == 1

@@ -18,12 +18,12 @@ def clusters(*rows: tuple) -> pl.DataFrame:
 
 
 BEFORE = verdicts(
-    ("a", True, None, None, None, [], "p"),
-    ("b", True, None, None, None, [], "p"),
-    ("c", True, None, None, None, ["soft"], "p"),
-    ("d", False, "short", 3.0, 50.0, ["short", "dull"], "p"),
-    ("e", True, None, None, None, [], "p"),
-    ("f", True, None, None, None, [], "p"),
+    ("a", True, None, None, None, [], 1.0, "p"),
+    ("b", True, None, None, None, [], 0.5, "p"),
+    ("c", True, None, None, None, ["soft"], 1.0, "p"),
+    ("d", False, "short", 3.0, 50.0, ["short", "dull"], 1.0, "p"),
+    ("e", True, None, None, None, [], 1.0, "p"),
+    ("f", True, None, None, None, [], 1.0, "p"),
 )
 
 
@@ -34,11 +34,11 @@ def test_every_kind_names_its_rule_value_and_threshold() -> None:
         after.rows()
         == verdicts(
             BEFORE.row(0),
-            ("b", False, "dedup.near", 0.81, 0.7, ["dedup.near"], "p"),
-            ("c", False, "dedup.semantic", 0.96, 0.95, ["soft", "dedup.semantic"], "p"),
+            ("b", False, "dedup.near", 0.81, 0.7, ["dedup.near"], 0.5, "p"),
+            ("c", False, "dedup.semantic", 0.96, 0.95, ["soft", "dedup.semantic"], 1.0, "p"),
             BEFORE.row(3),
-            ("e", False, "dedup.exact", 1.0, 1.0, ["dedup.exact"], "p"),
-            ("f", False, "dedup.same", 1.0, 1.0, ["dedup.same"], "p"),
+            ("e", False, "dedup.exact", 1.0, 1.0, ["dedup.exact"], 1.0, "p"),
+            ("f", False, "dedup.same", 1.0, 1.0, ["dedup.same"], 1.0, "p"),
         ).rows()
     )
 

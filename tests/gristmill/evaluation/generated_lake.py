@@ -270,6 +270,17 @@ def _store_shard(workspace: Workspace, shard: str, documents: list[tuple[str, st
                         "gopher.stop_word_count": [6.0 if host != "stdlib" else 0.0] * len(ids),
                     }
                 ),
+                "pages": pl.DataFrame(
+                    {
+                        "doc_id": ids,
+                        "url": [f"https://{host}/{doc_id}" for doc_id in ids],
+                        "host": [host] * len(ids),
+                        "language": ["en"] * len(ids),
+                        "n_bytes": list(words.values()),
+                        "n_chars": list(words.values()),
+                    },
+                    schema=CONTRACTS["pages"].schema,
+                ),
                 "signals.language": pl.DataFrame({"doc_id": ids, "language.score": draw.beta(12, 1, len(ids))}),
             }
         ),
@@ -320,6 +331,7 @@ def _store_verdicts(
                 "value": float(n) if doc_id in first else None,
                 "threshold": 50.0 if doc_id in first else None,
                 "fired": [first[doc_id]] if doc_id in first else [],
+                "weight": 1.0,
                 "policy": "test 1",
             }
             for doc_id, n in words.items()

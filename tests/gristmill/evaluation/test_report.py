@@ -103,7 +103,7 @@ def test_nearest_takes_both_sides_and_spares_exempt_sources():
     signals = pl.DataFrame(
         {"doc_id": list("abcdef"), "shard": "s", "source": ["web"] * 5 + ["code"], "x.y": [1.0, 4.0, 4.9, 5.0, 9.0, 4.99]}
     )
-    rule = Rule(name="x.low", signal="x.y", drop_when="<", threshold=5, except_sources=["code"])
+    rule = Rule(name="x.low", signal="x.y", when="<", threshold=5, except_sources=["code"])
     judged = pl.concat([judge(part, [rule], source, "test") for (source,), part in signals.group_by("source")])
     found = sections.nearest(signals, judged, rule, count=2)
     assert found.select("doc_id", "dropped").rows() == [("c", True), ("b", True), ("d", False), ("e", False)]

@@ -109,16 +109,19 @@ def test_what_was_made_before_comes_back_in_any_namespace_unless_its_files_are_g
 
 
 def test_a_memo_is_made_once(workspace: Workspace):
-    calls = []
+    calls: list[list[str]] = []
 
-    def make() -> pl.DataFrame:
-        calls.append(1)
-        return edits("a")
+    def make(missing: list[str]) -> dict[str, pl.DataFrame]:
+        calls.append(missing)
+        tables = {"edits": edits("a"), "signals.x": pl.DataFrame({"doc_id": ["a"], "x.y": [1.0]})}
+        return {name: tables[name] for name in missing}
 
     for _ in range(2):
-        assert workspace.memo("key", make, "edits").height == 1
-    assert workspace.memo("other key", make, "edits").height == 1
-    assert len(calls) == 2
+        assert workspace.memo({"edits": "key"}, make)["edits"].height == 1
+    both = workspace.memo({"edits": "key", "signals.x": "key"}, make)
+    assert list(both) == ["edits", "signals.x"] and both["signals.x"]["x.y"].to_list() == [1.0]
+    assert workspace.memo({"edits": "other key", "signals.x": "key"}, make)["edits"].height == 1
+    assert calls == [["edits"], ["signals.x"], ["edits"]]
 
 
 def test_the_cache_keeps_first_values_and_takes_many_keys(workspace: Workspace):

@@ -10,11 +10,12 @@ from gristmill.lake.contracts import conform
 from gristmill.policy.profiles import PROFILES
 from gristmill.policy.rules import Rule
 from gristmill.policy.verdicts import columns_read, judge, near_threshold, rule_counts
+from gristmill.signals.lines import LINE_SIGNALS
 from gristmill.signals.registry import SIGNALS
 
-SHORT = Rule(name="short", signal="gopher.word_count", drop_when="<", threshold=50)
-LONG = Rule(name="long", signal="gopher.word_count", drop_when=">=", threshold=100)
-ODD = Rule(name="odd", signal="kl.divergence", drop_when=">", threshold=5, except_sources=["code"])
+SHORT = Rule(name="short", signal="gopher.word_count", when="<", threshold=50)
+LONG = Rule(name="long", signal="gopher.word_count", when=">=", threshold=100)
+ODD = Rule(name="odd", signal="kl.divergence", when=">", threshold=5, except_sources=["code"])
 RULES = [SHORT, LONG, ODD]
 
 
@@ -29,11 +30,11 @@ CROWD = signals(("a", 50, 5), ("b", 49, 0), ("c", 100, 5.5), ("d", 99, 6), ("e",
 def test_a_verdict_carries_its_reasons_in_the_policys_order() -> None:
     verdicts = conform("verdicts", judge(CROWD, RULES, "web", "p@1:abc"))
     assert verdicts.rows() == [
-        ("a", True, None, None, None, [], "p@1:abc"),
-        ("b", False, "short", 49.0, 50.0, ["short"], "p@1:abc"),
-        ("c", False, "long", 100.0, 100.0, ["long", "odd"], "p@1:abc"),
-        ("d", False, "odd", 6.0, 5.0, ["odd"], "p@1:abc"),
-        ("e", False, "short", 10.0, 50.0, ["short", "odd"], "p@1:abc"),
+        ("a", True, None, None, None, [], 1.0, "p@1:abc"),
+        ("b", False, "short", 49.0, 50.0, ["short"], 1.0, "p@1:abc"),
+        ("c", False, "long", 100.0, 100.0, ["long", "odd"], 1.0, "p@1:abc"),
+        ("d", False, "odd", 6.0, 5.0, ["odd"], 1.0, "p@1:abc"),
+        ("e", False, "short", 10.0, 50.0, ["short", "odd"], 1.0, "p@1:abc"),
     ]
     assert judge(CROWD, [ODD, LONG, SHORT], "web", "p")["first_rule"].to_list() == [None, "short", "odd", "odd", "odd"]
 
@@ -44,7 +45,7 @@ def test_a_rule_does_not_judge_the_sources_it_excepts() -> None:
 
 @pytest.mark.parametrize(("comparison", "dropped"), [("<", "b"), ("<=", "ab"), (">", "c"), (">=", "ac")])
 def test_comparisons_at_the_threshold(comparison: str, dropped: str) -> None:
-    rule = Rule(name="r", signal="gopher.word_count", drop_when=comparison, threshold=50)
+    rule = Rule(name="r", signal="gopher.word_count", when=comparison, threshold=50)
     verdicts = judge(signals(("a", 50, 0), ("b", 49.999999, 0), ("c", 50.000001, 0)), [rule], "web", "p")
     assert "".join(sorted(verdicts.filter(~pl.col("kept"))["doc_id"])) == dropped
 
@@ -82,10 +83,63 @@ def test_columns_read() -> None:
     assert columns_read([]) == {}
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-def test_profiles_read_signals_that_exist_and_name_their_source(profile: str) -> None:
-    for rule in PROFILES[profile]:
-        assert rule.signal in SIGNALS and rule.source and rule.name.split(".")[0] == rule.signal.split(".")[0]
+@pytest.mark.parametrize("name", PROFILES)
+def test_profiles_read_signals_that_exist_name_their_source_and_say_how_they_differ(name: str) -> None:
+    profile = PROFILES[name]
+    assert len(profile.differences) > 40
+    assert len({rule.name for rule in profile.rules}) == len(profile.rules)
+    for rule in profile.rules:
+        assert rule.signal in (LINE_SIGNALS if rule.action == "edit" else SIGNALS) and rule.source
+
+
+def test_a_rule_has_a_threshold_for_a_language_and_leaves_others_alone() -> None:
+    rule = Rule(name="r", signal="gopher.word_count", when="<", threshold=50, by_language={"de": 20}, except_languages=["ja"])
+    crowd = signals(*((n, 30, 0) for n in "abc"), ("d", 10, 0)).with_columns(language=pl.Series(["en", "de", "ja", "de"]))
+    verdicts = judge(crowd, [rule], "web", "p")
+    assert verdicts.select("kept", "value", "threshold").rows() == [
+        (False, 30, 50),
+        (True, None, None),
+        (True, None, None),
+        (False, 10, 20),
+    ]
+    assert near_threshold(crowd, verdicts, [rule], 9).filter(doc_id="d")["threshold"].to_list() == [20]
+    with pytest.raises(RecipeError, match="speaks of languages"):
+        judge(CROWD, [rule], "web", "p")
+
+
+def test_a_down_weighted_document_stays_and_says_why() -> None:
+    light = [Rule(name=n, signal="kl.divergence", when=">", threshold=5.2, action="down_weight", weight=0.5) for n in ("l", "m")]
+    verdicts = judge(CROWD, [*light, SHORT], "web", "p").sort("doc_id")
+    assert verdicts.select("kept", "first_rule", "fired", "weight").rows() == [
+        (True, None, [], 1.0),
+        (False, "short", ["short"], 1.0),
+        (True, None, ["l", "m"], 0.25),
+        (True, None, ["l", "m"], 0.25),
+        (False, "short", ["l", "m", "short"], 0.25),
+    ]
+    assert rule_counts(verdicts, [*light, SHORT]).rows() == [("l", 3, 0, 0), ("m", 3, 0, 0), ("short", 2, 2, 2)]
+
+
+def test_more_rules_than_a_mask_has_bits() -> None:
+    many = [Rule(name=f"r{n}", signal="gopher.word_count", when="<", threshold=n) for n in range(150)]
+    verdicts = judge(CROWD, many, "web", "p")
+    assert verdicts["fired"].list.len().to_list() == [99, 100, 49, 50, 139]
+    assert verdicts["first_rule"].to_list() == ["r51", "r50", "r101", "r100", "r11"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ({"signal": "line.word_count", "action": "drop"}, "only an edit"),
+        ({"signal": "gopher.word_count", "action": "edit"}, "only an edit"),
+        ({"signal": "line.word_count", "action": "edit", "by_language": {"de": 1}}, "every language"),
+        ({"signal": "gopher.word_count", "action": "down_weight"}, "below one"),
+        ({"signal": "gopher.word_count", "weight": 0.5}, "below one"),
+    ],
+)
+def test_rules_that_make_no_sense(rule: dict, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Rule(name="r", when="<", threshold=1, **rule)
 
 
 NUMBERS = st.integers(0, 120).map(float)
@@ -98,7 +152,7 @@ def test_as_the_definition_says_in_any_order(values: list[tuple[float, float]], 
     verdicts = judge(table, RULES, "web", "p")
     holds = {"<": float.__lt__, ">": float.__gt__, ">=": float.__ge__}
     for row, verdict in zip(table.iter_rows(named=True), verdicts.iter_rows(named=True), strict=True):
-        fired = [rule for rule in RULES if holds[rule.drop_when](row[rule.signal], float(rule.threshold))]
+        fired = [rule for rule in RULES if holds[rule.when](row[rule.signal], float(rule.threshold))]
         assert verdict["fired"] == [rule.name for rule in fired] and verdict["kept"] == (not fired)
         assert (verdict["first_rule"], verdict["value"], verdict["threshold"]) == (
             (fired[0].name, row[fired[0].signal], fired[0].threshold) if fired else (None, None, None)

@@ -25,6 +25,7 @@ def verdicts(*rows: tuple[str, bool, str | None]) -> pl.DataFrame:
                 "value": None if k else 1.0,
                 "threshold": None if k else 2.0,
                 "fired": [] if k else [r],
+                "weight": 1.0,
                 "policy": "p@1",
             }
             for d, k, r in rows
@@ -78,6 +79,7 @@ def test_the_low_score_is_dropped_with_its_reason_and_the_rest_is_untouched():
         "value": 0.2,
         "threshold": 0.5,
         "fired": [RULE],
+        "weight": 1.0,
         "policy": "p@1",
     }
     assert after.filter(pl.col("doc_id") != "b").equals(before.filter(pl.col("doc_id") != "b"))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gristmill.signals.gopher import gopher
+from gristmill.signals.compute import compute_families
 from gristmill.signals.registry import FAMILIES
 from gristmill.signals.segment import FORMAT, KNOWN, tables
 
@@ -18,7 +18,7 @@ STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
 
 def signals(*texts: str) -> list[dict[str, float]]:
     frame = pl.DataFrame({"doc_id": [str(n) for n in range(len(texts))], "text": texts}, schema={"doc_id": pl.String, "text": pl.String})
-    return gopher(frame).rename(lambda name: name.removeprefix("gopher.")).drop("doc_id").to_dicts()
+    return compute_families(["gopher"], frame)["gopher"].rename(lambda name: name.removeprefix("gopher.")).drop("doc_id").to_dicts()
 
 
 def row(text: str) -> list[float]:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from gristmill.lake.contracts import conform
 from gristmill.signals import kl
+from gristmill.signals.chunk import References
+from gristmill.signals.compute import compute_families
 
 
 def texts(*values: str) -> pl.DataFrame:
@@ -25,8 +27,12 @@ def distribution(*values: str) -> pl.DataFrame:
     return kl.distribution(kl.count(texts(*values)["text"]))
 
 
+def kl_of(frame: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
+    return compute_families(["kl"], frame, References(reference))["kl"]
+
+
 def divergence(reference: pl.DataFrame, *values: str) -> list[float]:
-    return kl.kl(texts(*values), reference)["kl.divergence"].to_list()
+    return kl_of(texts(*values), reference)["kl.divergence"].to_list()
 
 
 @pytest.mark.parametrize(("text", "terms"), [

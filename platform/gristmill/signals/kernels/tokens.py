@@ -1,0 +1,331 @@
+"""Tokens of every text as spans: one pass over the UTF-8 bytes, as `signals.tokens` says."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gristmill.signals.kernels.addresses import is_address
+from gristmill.signals.kernels.base import MIX, ODD, compiled, decode
+from gristmill.signals.segment import KNOWN
+from gristmill.signals.tokens import (
+    ALPHA,
+    BEFORE_STOP,
+    CUT_ONCE,
+    CUT_TWICE,
+    DIGIT,
+    ICON,
+    LONGEST,
+    LOWER,
+    MERGED,
+    PREFIX,
+    QUOTE,
+    SPACE,
+    SUFFIX,
+    UNIT,
+    UPPER,
+)
+
+_IDEOGRAPH = np.uint16(ALPHA | LOWER | UPPER | BEFORE_STOP)
+_NO = -1
+
+
+@compiled
+def _flags_of(flags, point):  # type: ignore[no-untyped-def]
+    if point < KNOWN:
+        return flags[point]
+    return _IDEOGRAPH if point < 0x40000 else np.uint16(0)
+
+
+@compiled
+def _mixed(key, point):  # type: ignore[no-untyped-def]
+    key = (key ^ (np.uint64(point) + np.uint64(1))) * ODD
+    return (key ^ key >> np.uint64(29)) * MIX
+
+
+@compiled
+def _find(keys, key):  # type: ignore[no-untyped-def]
+    """Slot of an exception, or _NO."""
+    mask = len(keys) - 1
+    at = np.int64(key & np.uint64(mask))
+    while keys[at] != 0:
+        if keys[at] == key:
+            return at
+        at = at + 1 & mask
+    return _NO
+
+
+@compiled
+def _key(points, a, b):  # type: ignore[no-untyped-def]
+    key = np.uint64(0)
+    for p in range(a, b):
+        key = _mixed(key, points[p])
+    return key ^ key >> np.uint64(31)
+
+
+@compiled
+def _exception(points, a, b, keys, kinds):  # type: ignore[no-untyped-def]
+    """Slot of the exception points[a:b], or _NO."""
+    at = _find(keys, _key(points, a, b))
+    return at if at >= 0 and not kinds[at] & UNIT else _NO
+
+
+@compiled
+def _prefix(points, flags, a, b):  # type: ignore[no-untyped-def]
+    """Code points that come off the front of points[a:b]."""
+    point = points[a]
+    if flags[a] & PREFIX:
+        return 1
+    if point == 0x2B:
+        return 0 if a + 1 < b and flags[a + 1] & DIGIT else 1
+    if point == 0x2E:
+        n = 1
+        while a + n < b and points[a + n] == 0x2E:
+            n += 1
+        return n if n > 1 else 0
+    if a + 1 < b and points[a + 1] == 0x24 and (point == 0x41 or point == 0x43):  # A$, C$
+        return 2
+    if a + 2 < b and points[a + 2] == 0x24 and point == 0x55 and points[a + 1] == 0x53:  # US$
+        return 3
+    return 0
+
+
+@compiled
+def _suffix(points, flags, a, b, keys, kinds):  # type: ignore[no-untyped-def]
+    """Code points that come off the end of points[a:b]: of all that may, the most."""
+    if a >= b:
+        return 0
+    point, flag = points[b - 1], flags[b - 1]
+    if (
+        not flag & (SUFFIX | ALPHA)
+        and not (point == 0x2E or point == 0x2B or point == 0x25 or point == 0xB2 or point == 0xB3)
+        and not flag & PREFIX
+    ):
+        return 0
+    for n in range(min(4, b - a - 1), 0, -1):  # a unit or a currency after a digit
+        if flags[b - n - 1] & DIGIT:
+            at = _find(keys, _key(points, b - n, b))
+            if at >= 0 and kinds[at] & UNIT:
+                return n
+    if b - a > 1 and (point == 0x73 or point == 0x53) and (points[b - 2] == 0x27 or points[b - 2] == 0x2019):  # 's
+        return 2
+    if flag & SUFFIX:
+        return 2 if point == 0x2026 and b - a > 1 and points[b - 2] == 0x2026 else 1
+    if point == 0x2E:
+        n = 1
+        while b - n > a and points[b - n - 1] == 0x2E:
+            n += 1
+        if n > 1:
+            return n
+        if b - a > 1 and flags[b - 2] & BEFORE_STOP:
+            return 1
+        if b - a > 2 and flags[b - 2] & UPPER and flags[b - 3] & UPPER:
+            return 1
+        if b - a > 2 and points[b - 3] == 0xB0 and (points[b - 2] == 0x43 or points[b - 2] == 0x46 or points[b - 2] == 0x4B):  # degrees
+            return 1
+        return 0
+    return 1 if point == 0x2B and b - a > 1 and flags[b - 2] & DIGIT else 0
+
+
+@compiled
+def _infix(points, flags, p, a, b):  # type: ignore[no-untyped-def]
+    """Code points of points[a:b] at p that are cut out."""
+    point = points[p]
+    if flags[p] & ICON or point == 0x2026:
+        return 1
+    before = flags[p - 1] if p > a else np.uint16(0)
+    after = flags[p + 1] if p + 1 < b else np.uint16(0)
+    if point == 0x2E:
+        n = 1
+        while p + n < b and points[p + n] == 0x2E:
+            n += 1
+        if n > 1:
+            return n
+        return 1 if before & (LOWER | QUOTE) and after & (UPPER | QUOTE) else 0
+    operator = point == 0x2B or point == 0x2D or point == 0x2A or point == 0x5E
+    if operator and before & DIGIT and (after & DIGIT or (p + 1 < b and points[p + 1] == 0x2D)):
+        return 1
+    if point == 0x2C:
+        return 1 if before & ALPHA and after & ALPHA else 0
+    if not before & (ALPHA | DIGIT):
+        return 0
+    if point == 0x2D or point == 0x2013 or point == 0x2014 or point == 0x7E:
+        if after & ALPHA:
+            return 1
+        n, most = 1, 3 if point == 0x2D else 2 if point == 0x2014 else 1
+        while n < most and p + n < b and points[p + n] == point:
+            n += 1
+            if p + n < b and flags[p + n] & ALPHA:
+                return n
+        return 0
+    if (point == 0x3A or point == 0x3C or point == 0x3E or point == 0x3D or point == 0x2F) and after & ALPHA:
+        return 1
+    return 0
+
+
+@compiled
+def _cut(points, flags, m, digits, stops, keys, kinds, cuts, lengths, at, out, tail):  # type: ignore[no-untyped-def]
+    """Writes the ends (code points of the run) of the tokens of points[:m] to `out`; how many there are.
+
+    `digits`, `stops`: whether the run has any. `at`: bytes up to each code point. `tail`: room for the ends that come off
+    behind. The rules are asked only where they can apply: a call with arrays costs more than most of them.
+    """
+    lo, hi, n, n_tail, slot = 0, m, 0, 0, _NO
+    while lo < hi:
+        if hi - lo <= LONGEST and lengths[0, points[lo] & 127] & lengths[1, points[hi - 1] & 127] & 1 << hi - lo:
+            slot = _exception(points, lo, hi, keys, kinds)
+            if slot >= 0:
+                break
+        pre, suf, point = 0, 0, points[lo]
+        if not flags[lo] & (ALPHA | DIGIT) or point == 0x41 or point == 0x43 or point == 0x55:
+            pre = _prefix(points, flags, lo, hi)
+        if pre and lo + pre < hi <= lo + pre + LONGEST and lengths[0, points[lo + pre] & 127] & 1 << hi - lo - pre:
+            slot = _exception(points, lo + pre, hi, keys, kinds)
+            if slot >= 0:
+                lo += pre
+                out[n] = lo
+                n += 1
+                break
+        point = points[hi - 1]
+        if lo + pre < hi and (digits or not flags[hi - 1] & ALPHA or point == 0x73 or point == 0x53):
+            suf = _suffix(points, flags, lo + pre, hi, keys, kinds)
+        left = hi - suf
+        if suf and lo < left <= lo + LONGEST and lengths[0, points[lo] & 127] & lengths[1, points[left - 1] & 127] & 1 << left - lo:
+            slot = _exception(points, lo, left, keys, kinds)
+            if slot >= 0:
+                tail[n_tail] = hi
+                n_tail += 1
+                hi -= suf
+                break
+        if not pre and not suf:
+            break
+        if pre:
+            lo += pre
+            out[n] = lo
+            n += 1
+        if suf:
+            tail[n_tail] = hi
+            n_tail += 1
+            hi -= suf
+    if lo < hi:
+        if slot >= 0:
+            kind, cut, p = kinds[slot], np.int64(cuts[slot]), lo
+            if kind & (CUT_ONCE | CUT_TWICE):
+                while at[p] - at[lo] < cut & 255:
+                    p += 1
+                out[n] = p
+                n += 1
+            if kind & CUT_TWICE:
+                while at[p] - at[lo] < cut >> 8:
+                    p += 1
+                out[n] = p
+                n += 1
+        elif not stops or not is_address(points, flags, lo, hi):
+            start, p = lo, lo + 1  # an infix at the very front cuts nothing off
+            if not flags[lo] & (ALPHA | DIGIT):
+                p = lo + max(1, _infix(points, flags, lo, lo, hi))
+            while p < hi:
+                if flags[p] & (ALPHA | DIGIT):
+                    p += 1
+                    continue
+                length = _infix(points, flags, p, lo, hi)
+                if length:
+                    if p > start:
+                        out[n] = p
+                        n += 1
+                    start = p + length
+                    if start < hi:
+                        out[n] = start
+                        n += 1
+                p += max(length, 1)
+        out[n] = hi
+        n += 1
+    while n_tail:
+        n_tail -= 1
+        out[n] = tail[n_tail]
+        n += 1
+    return n if n < 3 else _joined(points, keys, kinds, lengths, out, n)
+
+
+@compiled
+def _joined(points, keys, kinds, lengths, out, n):  # type: ignore[no-untyped-def]
+    """Makes one token of neighbours that together are an exception; how many tokens are left."""
+    kept, start, j = 0, 0, 0
+    while j < n:
+        best, k, begins = j, j + 1, lengths[0, points[start] & 127]
+        while k < n and out[k] - start <= LONGEST:
+            if begins & lengths[1, points[out[k] - 1] & 127] & 1 << np.int64(out[k] - start):
+                slot = _exception(points, start, out[k], keys, kinds)
+                if slot >= 0 and kinds[slot] & MERGED:
+                    best = k
+            k += 1
+        start = out[best]
+        out[kept] = start
+        kept += 1
+        j = best + 1
+    return kept
+
+
+@compiled
+def _longest_run(data, first, stop):  # type: ignore[no-untyped-def]
+    """Bytes of the longest stretch without ASCII white space: no run is longer."""
+    longest, since = 0, first
+    for i in range(first, stop):
+        if data[i] == 0x20 or data[i] == 0x0A:
+            longest = max(longest, i - since)
+            since = i
+    return max(longest, stop - since)
+
+
+@compiled
+def token_spans(data, offsets, flags, keys, kinds, cuts, lengths):  # type: ignore[no-untyped-def]
+    """starts, ends (bytes, int64), chars (int32), keys (uint64) of every token, and bounds (int64 [texts + 1])."""
+    texts = len(offsets) - 1
+    most = offsets[-1] - offsets[0]  # a token has a byte; what is not written to costs no memory
+    starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)
+    chars, hashes = np.empty(most, np.int32), np.empty(most, np.uint64)
+    bounds = np.zeros(texts + 1, np.int64)
+    room = _longest_run(data, offsets[0], offsets[-1]) + 1
+    points, sorts, at = np.empty(room, np.uint32), np.empty(room, np.uint16), np.empty(room, np.int32)
+    out, tail = np.empty(room, np.int32), np.empty(room, np.int32)
+    n = 0
+    for row in range(texts):
+        i, stop = offsets[row], offsets[row + 1]
+        while i < stop:
+            begin, m, key, seen = i, 0, np.uint64(0), 0
+            while i < stop:
+                point, after = decode(data, i)
+                flag = _flags_of(flags, point)
+                if flag & SPACE:
+                    break
+                key = _mixed(key, point)
+                seen |= flag & (ALPHA | DIGIT) if flag & (ALPHA | DIGIT) else SPACE
+                m += 1
+                i = after
+            end = i
+            if i < stop:
+                i = after
+            if not m:
+                continue
+            key ^= key >> np.uint64(31)
+            if seen in (ALPHA, DIGIT) and (m > LONGEST or _find(keys, key) < 0):
+                starts[n], ends[n], chars[n], hashes[n] = begin, end, m, key
+                n += 1
+                continue
+            p, stops = begin, False
+            for j in range(m):
+                at[j] = p - begin
+                point, p = decode(data, p)
+                points[j], sorts[j] = point, _flags_of(flags, point)
+                stops = stops or point == 0x2E
+            at[m] = p - begin
+            pieces, first = _cut(points, sorts, m, seen & DIGIT != 0, stops, keys, kinds, cuts, lengths, at, out, tail), 0
+            for j in range(pieces):
+                starts[n], ends[n], chars[n] = begin + at[first], begin + at[out[j]], out[j] - first
+                key, after_it = np.uint64(0), out[j]
+                for p in range(first, after_it):
+                    key = _mixed(key, points[p])
+                hashes[n] = key ^ key >> np.uint64(31)
+                first = after_it
+                n += 1
+        bounds[row + 1] = n
+    return starts[:n].copy(), ends[:n].copy(), chars[:n].copy(), hashes[:n].copy(), bounds
