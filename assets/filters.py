@@ -1,7 +1,8 @@
 """Filters: masks as edits, the token distribution, signals by family, and the policy's verdicts on them."""
 
+from collections import Counter
 from collections.abc import Iterator
-from functools import cache
+from functools import cached_property
 from typing import Any
 
 import dagster as dg
@@ -14,6 +15,7 @@ from gristmill.edits import clean as clean_rules
 from gristmill.edits import personal
 from gristmill.edits.clean import find_clean_edits
 from gristmill.edits.personal import find_masks
+from gristmill.errors import LakeError
 from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.hashing import table_hash
 from gristmill.lake.workspace import Check, Made, Partition, Workspace
@@ -34,7 +36,7 @@ MAX_MASKED = 0.1  # of the characters; more means that a pattern matches what it
 def make_edits(workspace: Workspace, partition: Partition) -> Made:
     assert partition is not None
     recipe, source = workspace.recipe, workspace.recipe.source_of(partition)
-    documents = workspace.read("documents", partition, "documents", views.COLUMNS)
+    documents = workspace.read("documents", partition, "documents", [*views.COLUMNS, "language"])
     rules = [rule for rule in recipe.policy.line_rules() if source not in rule.except_sources]
     strips = [] if source in recipe.edits.except_sources else recipe.strips
     clean_edits = find_clean_edits(documents, rules, strips)
@@ -133,22 +135,29 @@ class _Shard:
         self._source = workspace.recipe.source_of(partition)
         self._version = workspace.version("documents", partition)
 
-    @cache  # noqa: B019 -- lives as long as the step
-    def _documents(self) -> pl.DataFrame:
+    @cached_property
+    def _extracted(self) -> pl.DataFrame:
         return self._workspace.read("documents", self._partition, "documents")
 
-    @cache  # noqa: B019
-    def _distribution(self) -> pl.DataFrame:
-        return self._workspace.scan("token_distribution").filter(pl.col("source") == self._source).sort("token").collect()
+    @cached_property
+    def _clean(self) -> pl.DataFrame:
+        text = views.clean(self._extracted, self._edits).select("doc_id", "text")
+        return self._extracted.drop("text").join(text, on="doc_id", how="left", maintain_order="left")
 
-    @cache  # noqa: B019
+    @cached_property
+    def _distribution(self) -> pl.DataFrame:
+        found = self._workspace.scan("token_distribution").filter(pl.col("source") == self._source).sort("token").collect()
+        if found.is_empty() and not kl.count(self._clean["text"]).is_empty():  # every word would be unknown, every page an outlier
+            raise LakeError(
+                f"the held token distribution knows no source {self._source!r}",
+                where=f"signals of {self._partition}",
+                fix='Materialise `token_distribution` again, or set signals.distribution_refresh = "always".',
+            )
+        return found
+
     def documents(self, view: str) -> pl.DataFrame:
         """The documents' table with the text of `view`, in order."""
-        documents = self._documents()
-        if view == "extracted":
-            return documents
-        text = views.clean(documents, self._edits).select("doc_id", "text")
-        return documents.drop("text").join(text, on="doc_id", how="left", maintain_order="left")
+        return self._extracted if view == "extracted" else self._clean
 
     def pages(self) -> pl.DataFrame:
         n_bytes, n_chars = pl.col("text").str.len_bytes().cast(pl.Int64), pl.col("text").str.len_chars().cast(pl.Int64)
@@ -168,7 +177,7 @@ class _Shard:
         if "documents" in reads:
             parts.append(self._version)
         if "distribution" in reads:
-            parts.append(table_hash("token_distribution", self._distribution()))
+            parts.append(table_hash("token_distribution", self._distribution))
         if "edits" in reads:
             parts.append(table_hash("edits", self._edits))
         parts += [f"{name} {digest}" for name, digest in recipe.lists.items() if f"lists.{name}" in reads]
@@ -177,7 +186,7 @@ class _Shard:
     def references(self, families: list[str]) -> References:
         reads = frozenset().union(*(MODULES[family].READS for family in families))
         return References(
-            distribution=self._distribution() if "distribution" in reads else None,
+            distribution=self._distribution if "distribution" in reads else None,
             lists={name: words.read() for name, words in self._workspace.recipe.signals.lists.items() if f"lists.{name}" in reads},
             edits=self._edits if "edits" in reads else None,
         )
@@ -240,6 +249,46 @@ def masks_are_sound(workspace: Workspace) -> Check:
         not broken and share <= MAX_MASKED,
         {"overlapping or empty": broken, "share of the characters masked": round(share, 6), "documents": documents},
         f"Edits do not overlap, and masks replace at most {MAX_MASKED:.0%} of the characters.",
+    )
+
+
+def _lines_removed(workspace: Workspace) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """Lines that each line rule removed, and its share of each source's characters, the largest first."""
+    lines = {rule.name: 0 for rule in workspace.recipe.policy.line_rules()}
+    characters, removed = Counter[str](), Counter[tuple[str, str]]()
+    for shard in workspace.partitions("edits"):
+        source, about = workspace.recipe.source_of(shard), workspace.metadata("edits", shard)
+        characters[source] += about["characters"]
+        for row in about["by rule"]:
+            if row["rule"] in lines:
+                lines[row["rule"]] += row["edits"]
+                removed[source, row["rule"]] += row["characters"]
+    shares = [
+        {"source": source, "rule": rule, "share of the characters": round(n / max(characters[source], 1), 4)}
+        for (source, rule), n in removed.items()
+    ]
+    return lines, sorted(shares, key=lambda row: (-row["share of the characters"], row["source"], row["rule"]))  # type: ignore[operator]
+
+
+def every_line_rule_fires(workspace: Workspace) -> Check:
+    """A line rule that removes nothing is a threshold nobody needs or a signal that is broken."""
+    lines, _ = _lines_removed(workspace)
+    silent = [rule for rule, n in lines.items() if not n]
+    return Check(
+        not silent,
+        {"never fired": ", ".join(silent), "lines removed": [{"rule": rule, "lines": n} for rule, n in lines.items()]},
+        "Every line rule of the policy removes at least one line.",
+        severity="warn",
+    )
+
+
+def no_line_rule_dominates(workspace: Workspace) -> Check:
+    """No line rule removes more than half of a source's characters."""
+    _, shares = _lines_removed(workspace)
+    return Check(
+        not shares or shares[0]["share of the characters"] <= MAX_ALONE,
+        {"most": shares[:10]},
+        f"No line rule removes more than {MAX_ALONE:.0%} of the characters of a source.",
     )
 
 
@@ -342,7 +391,11 @@ def filter_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.As
             version=f"{clean_rules.VERSION}.{personal.VERSION}.{views.VERSION}",
             sections=["edits", "strips", "policy.line_rules", "sources.groups"], kinds={"python", "parquet"}, pool="cpu", parallel=True,
             description="Document-local edits as spans: lines and marks that the clean view loses, personal data masked in the final one.",
-            checks={"masks_are_sound": masks_are_sound},
+            checks={
+                "masks_are_sound": masks_are_sound,
+                "every_line_rule_fires": every_line_rule_fires,
+                "no_line_rule_dominates": no_line_rule_dominates,
+            },
         ),
         made_asset(
             recipe, "token_distribution", group="filters", make=make_token_distribution, deps=["documents", "edits"],

@@ -56,8 +56,8 @@ def try_command(
         raise click.UsageError("--excerpts are quoted on the page: give --html too.")
     recipe = deployment.recipe(namespace)
     tried = load_recipe(edited) if edited else recipe
-    trial.same_signals(recipe, tried)
-    rules = trial.tried(tried.policy, changes)
+    rules = trial.tried(tried, changes, recipe)
+    trial.same_signals(recipe, tried, rules)
     workspace = deployment.workspace(recipe)
     with _Flips(flips) as found:
         answer = what_if(workspace, recipe.policy.resolved(), rules, on_flips=found.add if flips else None)
@@ -117,6 +117,7 @@ class _Flips:
         from gristmill.policy.what_if import FLIPS
 
         if self.path:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self.add(pl.DataFrame(schema=FLIPS))
         return self
 

@@ -12,6 +12,7 @@ import difflib
 import fnmatch
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -20,16 +21,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gristmill.errors import RecipeError
 from gristmill.policy.profiles import PROFILES
-from gristmill.policy.rules import Rule
+from gristmill.policy.rules import LANGUAGE, Rule
 from gristmill.signals.lines import LINE_SIGNALS
-from gristmill.signals.registry import FAMILIES, SIGNALS, VIEWS
+from gristmill.signals.registry import FAMILIES, FIXED_VIEWS, MODULES, SIGNALS, VIEWS
 
 Refresh = Literal["manual", "always"]
 """What happens to a held asset (tokenizer, classifier, …) whose inputs moved: nothing, or a rebuild."""
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def _with_floats(value: Any) -> Any:
@@ -37,6 +38,10 @@ def _with_floats(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: float(v) if isinstance(v, int) and not isinstance(v, bool) else v for k, v in value.items()}
     return value
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 class Source(Section):
@@ -71,7 +76,8 @@ class Edits(Section):
 
 
 class WordList(Section):
-    """Words, domains or substrings that the user names or points to: one per line, `#` starts a comment."""
+    """Words, domains or substrings that the user names or points to: one per line of a file, in which `#` at its start or after a blank
+    begins a comment."""
 
     path: str = ""
     entries: list[str] = []
@@ -80,13 +86,20 @@ class WordList(Section):
     @model_validator(mode="before")
     @classmethod
     def _look(cls, value: Any) -> Any:
-        if not isinstance(value, dict) or not isinstance(path := value.get("path"), str) or not path:
+        if not isinstance(value, dict):
+            return value
+        if not isinstance(path := value.get("path"), str) or not path:
+            if value.get("digest"):
+                raise ValueError("`digest` is computed from the file at `path`; leave it out")
             return value
         try:
-            with open(path, "rb") as stream:
-                return {**value, "digest": hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()}  # type: ignore[arg-type]
+            data = Path(path).read_bytes()
+            data.decode("utf-8-sig")
         except OSError as error:
             raise ValueError(f"the list {path} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise ValueError(f"the list {path} is not UTF-8: byte {error.start:,} is {data[error.start]:#x}") from None
+        return {**value, "digest": _digest(data)}
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> WordList:
@@ -96,8 +109,17 @@ class WordList(Section):
 
     def read(self) -> frozenset[str]:
         """The entries, lower-cased; comments and blank lines left out."""
-        lines = Path(self.path).read_text("utf-8").splitlines() if self.path else self.entries
-        return frozenset(entry for line in lines if (entry := line.split("#")[0].strip().lower()))
+        entries = self.entries
+        if self.path:
+            data = Path(self.path).read_bytes()
+            if _digest(data) != self.digest:
+                raise RecipeError(
+                    "changed after the recipe was loaded",
+                    where=self.path,
+                    fix="Reload the definitions: the list's content is part of versions.",
+                )
+            entries = [re.split(r"(?:^|\s)#", line)[0] for line in data.decode("utf-8-sig").splitlines()]
+        return frozenset(stripped for entry in entries if (stripped := entry.strip().lower()))
 
 
 List = Literal["domains", "urls", "url_words", "url_soft_words", "url_substrings", "dirty_words", "adult_words", "toxic_words"]
@@ -161,6 +183,12 @@ class Policy(Section):
             for name in used:
                 if name not in known:
                     raise ValueError(f"{where}: no rule named {name!r}{_nearest(name, known)}")
+        for name, of in self.by_language.items():
+            for code in of:
+                if not LANGUAGE.fullmatch(code):
+                    raise ValueError(f"by_language.{name}: {code!r} is no language code (de, en, code, und)")
+            if known[name].action == "edit":
+                raise ValueError(f"by_language: {name} removes lines, alike in every language")
         for pattern in self.except_sources:
             if not fnmatch.filter(known, pattern):
                 raise ValueError(f"except_sources: no rule matches {pattern!r}{_nearest(pattern, known)}")
@@ -380,8 +408,17 @@ class Recipe(Section):
             family = rule.signal.split(".")[0]
             if family not in self.families:
                 raise ValueError(f"policy: {rule.name} reads {rule.signal}, whose family {family!r} is not in signals.families")
+        for family, view in self.signals.views.items():
+            if family in FIXED_VIEWS and view != VIEWS[family]:
+                raise ValueError(f"signals.views: {family} is made of positions in the {VIEWS[family]} view and can read no other")
+        read = {name for family in self.families for name in MODULES[family].READS}
+        for words in self.signals.lists:
+            if f"lists.{words}" not in read:
+                readers = " or ".join(family for family, module in MODULES.items() if f"lists.{words}" in module.READS)
+                raise ValueError(f"signals.lists.{words}: no stored family reads it; add {readers} to signals.families, or a rule on it")
         known = [*self.sources.groups, "synthetic"]
         for where, sources in (
+            *((f"policy: {rule.name}.except_sources", rule.except_sources) for rule in self.policy.rules),
             *((f"policy.except_sources.{p}", s) for p, s in self.policy.except_sources.items()),
             ("edits.except_sources", self.edits.except_sources),
             ("quality.except_sources", self.quality.except_sources),

@@ -1,5 +1,6 @@
 """The filter assets on a lake of three shards: contracts, checks that fail, and what is computed again when something moves."""
 
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -180,6 +181,60 @@ def test_a_changed_threshold_opens_neither_a_text_nor_an_archive(tmp_path: Path)
     assert edited.metadata("filtered_shards", SHARDS[0])["kept"] < mill.metadata("filtered_shards", SHARDS[1])["documents"]
     with pytest.raises(LakeError, match="is gone"):
         mill.read("documents", SHARDS[0])
+
+
+def test_source_code_keeps_its_hashes_where_markdown_is_stripped(tmp_path: Path) -> None:
+    mill = workspace(tmp_path, recipe(edits={"strip": ["markdown"]}))
+    marked = documents(SHARDS[0]).with_columns(text=pl.lit("# A heading\n\nSome **bold** words.\n"))
+    mill.store("documents", SHARDS[0], Made({"documents": marked}), "1")
+    mill.store("documents", SHARDS[2], Made({"documents": marked.with_columns(language=pl.lit("code"))}), "1")
+    build(mill, "edits")
+    assert set(mill.read("edits", SHARDS[0])["rule"]) == {"strip.markdown"}
+    assert mill.read("edits", SHARDS[2]).is_empty()
+
+
+def test_a_source_that_the_held_distribution_does_not_know_is_an_error(tmp_path: Path) -> None:
+    mill = workspace(tmp_path)
+    build(mill, "edits", "token_distribution")
+    mill.store("token_distribution", None, Made({"token_distribution": mill.read("token_distribution").filter(source="web")}), "1")
+    with pytest.raises(LakeError, match=r"knows no source 'code'\s.*token_distribution.*again"):
+        filters.make_signals(mill, SHARDS[2])
+    empty = documents(SHARDS[2]).with_columns(text=pl.lit(""))
+    mill.store("documents", SHARDS[2], Made({"documents": empty}), "2")
+    assert filters.make_signals(mill, SHARDS[2]).tables["signals.kl"]["kl.divergence"].to_list() == [0.0] * 8
+
+
+def test_checks_on_line_rules(tmp_path: Path) -> None:
+    rules = [
+        {
+            "name": f"my.{name}",
+            "signal": "line.word_count",
+            "when": "<",
+            "threshold": t,
+            "action": "edit",
+            "except_sources": ["code"],
+        }
+        for name, t in (("none", 0.0), ("all", 1e6))
+    ]
+    mill = workspace(tmp_path, recipe(policy={"rules": rules, "except_sources": EXCEPT}))
+    build(mill, "edits")
+    silent, dominating = filters.every_line_rule_fires(mill), filters.no_line_rule_dominates(mill)
+    assert not silent.passed and silent.metadata["never fired"] == "my.none" and silent.severity == "warn"
+    assert not dominating.passed
+    assert dominating.metadata["most"][0] == {"source": "web", "rule": "my.all", "share of the characters": 1.0}
+    plain = workspace(tmp_path / "plain")
+    build(plain, "edits")
+    assert filters.every_line_rule_fires(plain).passed and filters.no_line_rule_dominates(plain).passed
+
+
+def test_a_shard_is_let_go(tmp_path: Path) -> None:
+    mill = workspace(tmp_path)
+    build(mill, "edits", "token_distribution")
+    shard = filters._Shard(mill, SHARDS[0], mill.read("edits", SHARDS[0]))
+    shard.documents("clean")
+    seen = weakref.ref(shard)
+    del shard
+    assert seen() is None
 
 
 def test_the_distribution_depends_neither_on_shards_nor_on_repeats(tmp_path: Path) -> None:

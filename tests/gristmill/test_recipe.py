@@ -1,5 +1,6 @@
 """Recipes: errors that name file, key and nearest key; fingerprints that move with their section alone."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,43 @@ def test_sources_of_shards():
         recipe.source_of("other/0000")
 
 
+FAMILIES = "[signals]\nfamilies = ['dirty_words', 'gopher', 'kl', 'language', 'repetition']\n"
+DIRTY = FAMILIES + "[signals.lists.dirty_words]\n"
+RULE = "[[policy.rules]]\nname = '{}'\nsignal = '{}'\nwhen = '<'\nthreshold = {}\naction = '{}'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (RULE.format("pii.mine", "line.word_count", 3.0, "edit"), "kept for masks and strips"),
+        (RULE.format("a", "gopher.word_count", "true", "drop"), "number"),
+        (RULE.format("a", "gopher.word_count", "nan", "drop"), "finite number"),
+        (RULE.format("a", "gopher.word_count", 3, "drop") + "except_sources = ['wob']\n", "no source named 'wob'"),
+        (RULE.format("a", "gopher.word_count", 3, "drop") + "by_language = {german = 3}\n", "'german' is no language code"),
+        ("[policy.by_language.'gopher.stop_words']\ngerman = 3\n", "'german' is no language code"),
+        ("[policy]\nprofiles = ['c4']\n[policy.by_language.'c4.line_words']\nde = 3\n", "alike in every language"),
+        ("[policy.thresholds]\n'gopher.word_count_min' = inf\n", "finite number"),
+        ("[policy]\nprofiles = ['refinedweb']\n[signals.views]\nremoved = 'clean'\n", "can read no other"),
+        ("[signals.lists.domains]\nentries = ['a.org']\n", "no stored family reads it; add url to signals.families"),
+        (DIRTY + "entries = ['a']\ndigest = 'x'\n", "is computed"),
+        (DIRTY + "path = 'latin.txt'\n", "latin.txt is not UTF-8: byte 3 is 0xe9"),
+    ],
+)
+def test_what_would_be_ignored_or_wrong_is_refused(tmp_path: Path, text: str, said: str):
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
+    with pytest.raises(RecipeError, match=said):
+        load(tmp_path, text)
+
+
+def test_the_examples_of_the_documentation_load(tmp_path: Path):
+    (tmp_path / "blocked-domains.txt").write_text("spam.example\n")
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "policies.md").read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        recipe = load(tmp_path, '[sources.groups.code]\ncrawls = ["code"]\n[sources.groups.web]\ncrawls = ["*"]\n' + block)
+        assert {rule.action for rule in recipe.policy.resolved()} >= {"drop", "down_weight"}
+
+
 def test_an_edit_rule_moves_the_edits_and_no_verdict(tmp_path: Path):
     rule = "[[policy.rules]]\nname = 'my.lines'\nsignal = 'line.word_count'\nwhen = '<'\nthreshold = {}\naction = 'edit'\n"
     plain, one, other = (load(tmp_path, text) for text in ("", rule.format(2.0), rule.format(3.0)))
@@ -107,12 +145,14 @@ def test_an_edit_rule_moves_the_edits_and_no_verdict(tmp_path: Path):
 
 
 def test_a_list_is_known_by_what_it_holds(tmp_path: Path):
-    (tmp_path / "words.txt").write_text("# a comment\nOne\ntwo words # why\n\n")
-    text = "[signals.lists.dirty_words]\npath = 'words.txt'\n"
+    (tmp_path / "words.txt").write_text("# a comment\nOne\ntwo words # why\nc#\n\n")
+    text = DIRTY + "path = 'words.txt'\n"
     recipe = load(tmp_path, text)
-    assert recipe.signals.lists["dirty_words"].read() == {"one", "two words"}
+    assert recipe.signals.lists["dirty_words"].read() == {"one", "two words", "c#"}
     before = recipe.fingerprint("lists")
     (tmp_path / "words.txt").write_text("three\n")
+    with pytest.raises(RecipeError, match="changed after the recipe was loaded"):
+        recipe.signals.lists["dirty_words"].read()
     assert load(tmp_path, text).fingerprint("lists") != before
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

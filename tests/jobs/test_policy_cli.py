@@ -100,10 +100,10 @@ def test_the_flips_are_those_that_a_rebuild_would_make(gristmill, home, tmp_path
         "gopher.ellipsis_lines=on",
         "--json",
         "--flips",
-        tmp_path / "flips.parquet",
+        tmp_path / "new" / "folder" / "flips.parquet",
     )
     assert status == 0
-    answer, flips = json.loads(printed), pl.read_parquet(tmp_path / "flips.parquet")
+    answer, flips = json.loads(printed), pl.read_parquet(tmp_path / "new" / "folder" / "flips.parquet")
     before, after = verdicts(home, home / "recipe.toml"), verdicts(home, edited)
     both = before.join(after, on=["doc_id", "shard"], suffix="_after").filter(pl.col("kept") != pl.col("kept_after"))
     assert sorted(flips.select("doc_id", "shard").rows()) == sorted(both.select("doc_id", "shard").rows())
@@ -130,7 +130,8 @@ def test_the_terminal_says_what_flips_and_shows_the_nearest(gristmill) -> None:
         "! Fires on nothing, as before:",
     ):
         assert said in printed
-    assert "No document flips." in gristmill("try", "gopher.word_count_min=61")[1]
+    status, printed = gristmill("try", "gopher.word_count_min=61")
+    assert status == 0 and "No document flips." in printed and "gopher.word_count_min passes: the documents nearest" in printed
     assert "The two policies are the same." in gristmill("try", "gopher.word_count_min=60")[1]
 
 
@@ -192,7 +193,7 @@ def test_show(gristmill) -> None:
         (["try", "gopher.word_count_mn=3"], "Did you mean gopher.word_count_min"),
         (["try", "gopher.word_count_min"], "is no change"),
         (["try", "gopher.word_count_min=many"], "'many' is no number"),
-        (["try", "gopher.word_count_min=nan"], "'nan' is no number"),
+        (["try", "gopher.word_count_min=nan"], "'nan' is no finite number"),
         (["try", "kl.outlier=3"], "the family 'kl', which is not stored"),
         (["sweep", "gopher.word_cnt"], "Did you mean gopher.word_count"),
         (["show", "gophr"], "Did you mean gopher"),
@@ -209,3 +210,6 @@ def test_a_recipe_that_changes_the_texts_is_refused(gristmill, tmp_path) -> None
     edited.write_text(RECIPE + '[edits]\nstrip = ["markdown"]\n')
     status, printed = gristmill("try", "--recipe", edited)
     assert status == 1 and "the clean view changes (stripped: markdown, before nothing)" in printed
+    edited.write_text(RECIPE.replace('crawls = ["docs-*"]', 'crawls = ["docs-*", "code"]'))
+    status, printed = gristmill("try", "--recipe", edited)
+    assert status == 1 and "sources.groups: differs between the two recipes" in printed and "rebuild --until signals" in printed

@@ -1,8 +1,10 @@
 """Where a person or a machine is reached: e-mail addresses, IP addresses, telephone numbers.
 
-- E-mail: local part of letters, digits and `._%+'-`, at most 64 characters (RFC 5321, section 4.5.3.1.1), and a domain
-  name with a top level of letters. Addresses in the reserved domains of RFC 2606 (example.com, .example, .invalid,
-  .test, .localhost) are no one's and stay; the masks are among them (datatrove's two).
+- E-mail: local part of Latin letters, digits and `._%+'-`, at most 64 characters (RFC 5321, section 4.5.3.1.1), and a domain
+  name of Latin letters and digits with a top level of letters. Letters of other scripts end an address: in text without
+  spaces they are the words beside it, and addresses that hold them (RFC 6531) are next to none. Addresses in the
+  reserved domains of RFC 2606 (example.com, .example, .invalid, .test, .localhost) are no one's and stay; the masks are
+  among them (datatrove's two).
 - IPv4 becomes an address of the documentation ranges of RFC 5737, IPv6 one of 2001:db8::/32 (RFC 3849). Only global
   addresses are masked. Four numbers below 100 are a section's or a version's at the start of a line ("4.8.1.4. From
   file") or after a word that says so ("Section 43.7.2.1", "version 3.8.10.1"), and stay: in manuals these outnumber
@@ -12,6 +14,9 @@
   in parentheses ("(212) 736-5000", "(030) 2271590"), or a word before it that says so ("phone", "tel.", "call us at")
   with 7 to 15 digits. Masks are North America's fictional 555-0100 to 555-0199; those and the United Kingdom's drama
   numbers (Ofcom) stay.
+
+What stands beside a number decides whether it is one: an ASCII letter or digit, or a `_` that joins it to one (`img_8.8.8.8`),
+makes it part of a name; a letter of another script or the `_` of Markdown's emphasis does not.
 """
 
 from __future__ import annotations
@@ -27,31 +32,40 @@ EMAIL_MASKS = ("email@example.com", "firstname.lastname@example.org")
 IPV4_RANGES = ("192.0.2", "198.51.100", "203.0.113")
 PHONE_AREAS = (202, 303, 404, 505, 606, 707, 808, 909)
 
-MAY_HOLD_EMAIL = r"[\w.%+'\-]@[A-Za-z0-9]"
+LATIN = r"A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"  # in a class: letters, those with accents among them
+NO_NAME_BEFORE = r"(?<![A-Za-z0-9])(?<![A-Za-z0-9]_)"
+NO_NAME_AFTER = r"(?!_?[A-Za-z0-9])"
+WORD_STARTS = rf"(?<![{LATIN}0-9])(?<![{LATIN}0-9]_)"  # as \b, but words of a script without spaces may stand beside it
+WORD_ENDS = rf"(?!_?[{LATIN}0-9])"
+
+MAY_HOLD_EMAIL = rf"[{LATIN}0-9_.%+'\-]@[{LATIN}0-9]"
 MAY_HOLD_IP = r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:"
 MAY_HOLD_PHONE = (
     r"\+[1-9][0-9 .\-/()\u00a0]{6}|\([0-9]{2,5}\)[ .\-/\u00a0]{0,2}[0-9]"
     r"|(?i:t[ée]l|phone|fax|call|dial|mobile|m[óo]vil|cell|whatsapp|hotline)[^0-9\n]{0,48}[0-9][0-9 .\-/\u00a0]{6}"
 )
 
-_LOCAL_TAIL = re.compile(r"[\w.%+'\-]*")  # of the text before the @, backwards
-_DOMAIN = re.compile(r"((?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,30}[A-Za-z]{2,24})(?![\w@])")
+_LOCAL_TAIL = re.compile(rf"[{LATIN}0-9_.%+'\-]*")  # of the text before the @, backwards
+_DOMAIN = re.compile(rf"((?:[{LATIN}0-9][{LATIN}0-9\-]{{0,62}}\.){{1,30}}[{LATIN}]{{2,24}})(?![{LATIN}0-9@])")
 _LONGEST_LOCAL = 64
 _RESERVED = re.compile(r"(?:^|\.)(?:example\.(?:com|net|org)|example|invalid|test|localhost)$", re.IGNORECASE)
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_IPV4 = re.compile(rf"(?<![\w.])(?:{_OCTET}\.){{3}}{_OCTET}(?![\w]|\.[0-9])")
-_IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:]|\.[0-9])")
+_IPV4 = re.compile(rf"{NO_NAME_BEFORE}(?<!\.)(?:{_OCTET}\.){{3}}{_OCTET}{NO_NAME_AFTER}(?!\.[0-9])")
+_IPV6 = re.compile(rf"{NO_NAME_BEFORE}(?<![:.])[0-9A-Fa-f]{{1,4}}(?::[0-9A-Fa-f]{{0,4}}){{2,7}}{NO_NAME_AFTER}(?!:|\.[0-9])")
 _NUMBERED = r"sections?|sec\.|chapters?|appendix|tables?|figures?|examples?|versions?|releases?|ver\.|v\."
-_NUMBERING = re.compile(rf"(?:^[^\w\n]*|§[^\S\n]*|\b(?:{_NUMBERED})[^\S\n]*)\Z", re.IGNORECASE | re.MULTILINE)
+_NUMBERED_HERE = "第|제|[章节節表图圖図版]|版本|バージョン|버전"  # the same words where none needs a space
+_NUMBERING = re.compile(rf"(?:^(?:[^\w\n]|_)*|(?:§|{WORD_STARTS}(?:{_NUMBERED})|{_NUMBERED_HERE})[^\S\n]*)\Z", re.IGNORECASE | re.MULTILINE)
 
 _GAP = r"[ .\-/\u00a0]{0,2}"
 _PHONE = re.compile(
-    rf"(?<![\w+])(?:\+[0-9]{{1,3}}{_GAP}(?:\([0-9]{{1,5}}\){_GAP})?|\([0-9]{{2,5}}\){_GAP}|)[0-9](?:{_GAP}[0-9])*+", re.ASCII
+    rf"{NO_NAME_BEFORE}(?<!\+)(?:\+[0-9]{{1,3}}{_GAP}(?:\([0-9]{{1,5}}\){_GAP})?|\([0-9]{{2,5}}\){_GAP}|)[0-9](?:{_GAP}[0-9])*+"
 )
+_NOT_ENDED = re.compile(r"_?[A-Za-z0-9]|:[0-9]")  # what makes the digits before it part of a name or of a time
+_BETWEEN = rf"[^{LATIN}0-9\n]{{0,3}}"
 _CALLED = re.compile(
-    r"\b(?:tel|t[ée]l[ée]phone|tel[ée]fono|telefon|telefax|phones?|fax|call|dial|mobile|m[óo]vil|cell|whatsapp|hotline)\b[^\w\n]{0,3}"
-    r"(?:(?:us|me|him|her|them|on|at|no|nr|num|numbers?|now|is|line|toll|free|or|and|today|directly|office|home|work|fax)\b[^\w\n]{0,3}){0,4}\Z",
+    rf"{WORD_STARTS}(?:tel|t[ée]l[ée]phone|tel[ée]fono|telefon|telefax|phones?|fax|call|dial|mobile|m[óo]vil|cell|whatsapp|hotline){WORD_ENDS}{_BETWEEN}"
+    rf"(?:(?:us|me|him|her|them|on|at|no|nr|num|numbers?|now|is|line|toll|free|or|and|today|directly|office|home|work|fax){WORD_ENDS}{_BETWEEN}){{0,4}}\Z",
     re.IGNORECASE,
 )
 _AMERICAN = re.compile(r"1?[2-9][0-9]{2}[2-9][0-9]{6}")  # area, exchange, subscriber: the North American plan
@@ -68,7 +82,7 @@ def emails(line: str) -> Iterator[Span]:
     at, taken = line.find("@"), 0  # an address starts after the end of the one before it
     while at >= 0:
         if domain := _DOMAIN.match(line, at + 1):
-            local = _LOCAL_TAIL.match(line[max(taken, at - _LONGEST_LOCAL - 1) : at][::-1])[0][::-1].lstrip(".%+'-")  # type: ignore[index]
+            local = _LOCAL_TAIL.match(line[max(taken, at - _LONGEST_LOCAL - 1) : at][::-1])[0][::-1].lstrip("._%+'-")  # type: ignore[index]
             if 0 < len(local) <= _LONGEST_LOCAL:
                 taken = domain.end()
                 if not _RESERVED.search(domain[1]):
@@ -96,8 +110,7 @@ def ips(line: str) -> Iterator[Span]:
 def phones(line: str) -> Iterator[Span]:
     for match in _PHONE.finditer(line):
         start, end = match.span()
-        after = line[end : end + 2]
-        if not 7 <= end - start <= 40 or after[:1].isalnum() or after[:1] == "_" or (after[:1] == ":" and after[1:].isdigit()):
+        if not 7 <= end - start <= 40 or _NOT_ENDED.match(line, end):
             continue
         digits = re.sub("[^0-9]", "", match[0])
         if _FICTIONAL.fullmatch(digits):

@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
+from gristmill.edits.addresses import NO_NAME_BEFORE
 from gristmill.edits.overlaps import Span
 from gristmill.edits.picks import pick
 
@@ -31,14 +32,14 @@ MAY_HOLD_SECRET = (
 PEM_MARK = r"-----(?:BEGIN|END) [A-Z0-9 ]{0,24}PRIVATE KEY(?: BLOCK)?-----"
 
 _TOKEN = re.compile(
-    r"(?<![A-Za-z0-9_\-])(?:"
+    rf"{NO_NAME_BEFORE}(?<!-)(?:"
     r"((?:AKIA|ASIA|ABIA|ACCA))[A-Z0-9]{16}(?![A-Za-z0-9])"
     r"|(gh[pousr]_)[A-Za-z0-9]{36,251}|(github_pat_)[A-Za-z0-9_]{22,251}|(glpat-)[A-Za-z0-9_\-]{20,250}|(xox[abeoprs]-)[A-Za-z0-9\-]{16,250}"
     r"|([sr]k_live_)[A-Za-z0-9]{16,250}|(AIza)[A-Za-z0-9_\-]{35}|(GOCSPX-)[A-Za-z0-9_\-]{28}|(ya29\.)[A-Za-z0-9_\-]{20,2000}|(npm_)[A-Za-z0-9]{36}"
     r"|(pypi-)AgE[A-Za-z0-9_\-]{50,1000}|(hf_)[A-Za-z]{30,40}|(SG\.)[A-Za-z0-9_\-]{16,32}\.[A-Za-z0-9_\-]{32,64}|(sk-)(?:[a-z]{2,10}-)?[A-Za-z0-9_\-]{20,250}"
-    r")(?![A-Za-z0-9_\-])"
+    r")(?!_?[A-Za-z0-9]|-)"
 )
-_JWT = re.compile(r"(?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{8,}+\.eyJ[A-Za-z0-9_\-]{4,}+\.[A-Za-z0-9_\-]{16,}+")
+_JWT = re.compile(rf"{NO_NAME_BEFORE}(?<!-)eyJ[A-Za-z0-9_\-]{{8,}}+\.eyJ[A-Za-z0-9_\-]{{4,}}+\.[A-Za-z0-9_\-]{{16,}}+")
 _PEM = re.compile(PEM_MARK)
 _NAMES = r"pass(?:word|wd|phrase)?|pwd|secret|token|api[_\-]?key|(?:access|secret|private|auth|encryption|signing)[_\-]?key|credentials?"
 _QUOTED = re.compile(rf"(?:{_NAMES})[\"']?[ \t]{{0,4}}(?::=|=>|=|:)[ \t]{{0,4}}([\"'])([^\"'\s]{{8,200}})(?=\1)", re.IGNORECASE)

@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from gristmill.edits.addresses import NO_NAME_AFTER, NO_NAME_BEFORE, WORD_ENDS, WORD_STARTS
 from gristmill.edits.overlaps import Span
 from gristmill.edits.picks import line_before, pick
 
@@ -40,8 +41,10 @@ MAY_HOLD_ID = (
 )
 
 _CARD = re.compile(
-    r"(?<![\w.+\-])(?<![0-9][ \-])(?:[0-9]{13,19}|[0-9]{4}([ \-])[0-9]{4}\1[0-9]{4}\1[0-9]{4}|[0-9]{4}([ \-])[0-9]{6}\2[0-9]{4,5})"
-    r"(?![\w])(?![.\-][0-9])(?! [0-9]{4}(?![0-9]))"
+    rf"{NO_NAME_BEFORE}(?<![.+\-])(?<![0-9][ \-])"
+    r"(?:[0-9]{13,19}|[0-9]{4}([ \-])[0-9]{4}\1[0-9]{4}\1[0-9]{4}|[0-9]{4}([ \-])[0-9]{6}\2[0-9]{4,5})"
+    rf"{NO_NAME_AFTER}"
+    r"(?![.\-][0-9])(?! [0-9]{4}(?![0-9]))"
 )
 _ISSUED = re.compile(
     r"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})"  # Visa
@@ -49,25 +52,27 @@ _ISSUED = re.compile(
     r"|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}"  # American Express, Diners Club
     r"|(?:6011|64[4-9][0-9]|65[0-9]{2}|62[0-9]{2})[0-9]{12,15}|35(?:2[89]|[3-8][0-9])[0-9]{12,15}"  # Discover, UnionPay, JCB
 )
-_SSN = re.compile(r"(?<![\w\-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w]|-[0-9])")
-_SSN_NAMED = re.compile(r"\bSSNs?\b|social[ \-]security|tax(?:payer)? id", re.IGNORECASE)
+_SSN = re.compile(rf"{NO_NAME_BEFORE}(?<!-)(?!000|666|9)[0-9]{{3}}-(?!00)[0-9]{{2}}-(?!0000)[0-9]{{4}}{NO_NAME_AFTER}(?!-[0-9])")
+_SSN_NAMED = re.compile(rf"{WORD_STARTS}SSNs?{WORD_ENDS}|social[ \-]security|tax(?:payer)? id", re.IGNORECASE)
 _NINO = re.compile(
     r"(?<![A-Za-z0-9])(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]"
     r"(?:( )[0-9]{2} [0-9]{2} [0-9]{2} |[0-9]{6})[A-D](?![A-Za-z0-9])"
 )
-_NINO_NAMED = re.compile(r"\bNINO\b|\bNI (?:number|no)|national insurance", re.IGNORECASE)
+_NINO_NAMED = re.compile(rf"{WORD_STARTS}(?:NINO{WORD_ENDS}|NI (?:number|no))|national insurance", re.IGNORECASE)
 _DNI = re.compile(r"(?<![A-Za-z0-9])(?:[0-9]{8}|[XYZ]-?[0-9]{7})[ \-]?[A-HJ-NP-TV-Z](?![A-Za-z0-9])")
-_DNI_NAMED = re.compile(r"\b(?:DNI|D\.N\.I|NIF|N\.I\.F)\b|documento|identidad", re.IGNORECASE)
+_DNI_NAMED = re.compile(rf"{WORD_STARTS}(?:DNI|D\.N\.I|NIF|N\.I\.F){WORD_ENDS}|documento|identidad", re.IGNORECASE)
 _DNI_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
-_STEUER = re.compile(r"(?<![\w.+\-])[1-9][0-9] ?[0-9]{3} ?[0-9]{3} ?[0-9]{3}(?![\w]|[.\-][0-9])")
-_STEUER_NAMED = re.compile(r"steuer|\bIdNr|identifikationsnummer|\bTIN\b|tax id", re.IGNORECASE)
+_STEUER = re.compile(rf"{NO_NAME_BEFORE}(?<![.+\-])[1-9][0-9] ?[0-9]{{3}} ?[0-9]{{3}} ?[0-9]{{3}}{NO_NAME_AFTER}(?![.\-][0-9])")
+_STEUER_NAMED = re.compile(rf"steuer|{WORD_STARTS}(?:IdNr|TIN{WORD_ENDS})|identifikationsnummer|tax id", re.IGNORECASE)
 _NIR = re.compile(
-    r"(?<![\w.+\-])[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?(?:[0-9]{2}|2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}(?![\w]|[.\-][0-9])"
+    rf"{NO_NAME_BEFORE}(?<![.+\-])[12] ?[0-9]{{2}} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?(?:[0-9]{{2}}|2[AB]) ?[0-9]{{3}} ?[0-9]{{3}} ?[0-9]{{2}}"
+    rf"{NO_NAME_AFTER}(?![.\-][0-9])"
 )
 _FISCALE = re.compile(r"(?<![A-Za-z0-9])[A-Z]{6}[0-9LMNP-V]{2}[A-EHLMPRST][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z](?![A-Za-z0-9])")
 _FISCALE_ODD = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
 # A check letter's weights for A to Z in odd places; digits count as A to J
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?=[ \-]?[A-Z0-9]{4}[ \-]?[A-Z0-9]{4})")
+_LETTER_OR_DIGIT = re.compile("[A-Za-z0-9]")
 _IBAN_LENGTHS = {  # ISO 13616 registry
     country: length
     for length, countries in {
@@ -155,7 +160,7 @@ def _iban(line: str, start: int) -> int:
         elif line[at] not in " -" or line[at - 1] in " -":
             return 0
         at += 1
-    if not length or len(number) < length or line[at : at + 1].isalnum():
+    if not length or len(number) < length or _LETTER_OR_DIGIT.match(line, at):
         return 0
     moved = number[4:] + number[:4]
     return at if int("".join(str(int(char, 36)) for char in moved)) % 97 == 1 else 0

@@ -113,11 +113,11 @@ def rules(workspace: Workspace) -> Section | None:
 
 
 def nearest(signals: pl.DataFrame, judged: pl.DataFrame, rule: Rule, count: int = NEAREST) -> pl.DataFrame:
-    """The documents nearest to a rule's threshold in the sources that it judges, `count` on each side: (doc_id, shard, value, dropped)."""
+    """Nearest to a rule's threshold in the sources that it judges, `count` on each side: doc_id, shard, value, dropped, fires."""
     subject = signals.filter(~pl.col("source").is_in(rule.except_sources))
     near = verdicts.near_threshold(subject, judged, [rule], count)
     return near.join(signals.select("doc_id", "shard"), on="doc_id", maintain_order="left").select(
-        "doc_id", "shard", "value", dropped=pl.col("side") == "dropped"
+        "doc_id", "shard", "value", dropped=pl.col("side") == "dropped", fires=pl.col("side") != "kept"
     )
 
 

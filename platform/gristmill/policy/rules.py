@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Comparison = Literal["<", "<=", ">", ">="]
 Action = Literal["drop", "edit", "down_weight"]
+LANGUAGE = re.compile(r"[a-z]{2,3}|code|und")
+KEPT_NAMES = ("pii.", "strip.")  # what edits of other kinds are called
 
 
 class Rule(BaseModel):
@@ -20,7 +23,7 @@ class Rule(BaseModel):
     is passed or failed by an accident of arithmetic.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     name: str = Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")
     signal: str
@@ -33,8 +36,28 @@ class Rule(BaseModel):
     except_sources: list[str] = []
     source: str = ""  # paper and table
 
+    @field_validator("threshold", "weight", mode="before")
+    @classmethod
+    def _integers_are_numbers(cls, value: Any) -> Any:
+        return float(value) if type(value) is int else value
+
+    @field_validator("by_language", mode="before")
+    @classmethod
+    def _integers_are_numbers_too(cls, value: Any) -> Any:
+        return {k: float(v) if type(v) is int else v for k, v in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("by_language", "except_languages")
+    @classmethod
+    def _are_languages(cls, value: Any) -> Any:
+        for code in value:
+            if not LANGUAGE.fullmatch(code):
+                raise ValueError(f"{code!r} is no language code: ISO 639 (de, en), `code` for source code, `und` for none")
+        return value
+
     @model_validator(mode="after")
     def _acts(self) -> Rule:
+        if self.name.startswith(KEPT_NAMES):
+            raise ValueError(f"{self.name}: names that begin with {' or '.join(KEPT_NAMES)} are kept for masks and strips")
         if (self.action == "edit") != self.signal.startswith("line."):
             raise ValueError(f"{self.name}: an edit reads a line's signal (line.…), and only an edit does")
         if self.action == "edit" and (self.by_language or self.except_languages):

@@ -43,13 +43,13 @@ def print_what_if(answer: WhatIf, console: Console) -> None:
     if answer.flipped("lost_documents") or answer.flipped("gained_documents"):
         console.print(f"{_tokens(answer)}\n", soft_wrap=True)
         console.print(_flips(answer))
-        for each in answer.changes:
-            for side in ("fires", "passes"):
-                part = answer.nearest.filter((pl.col("rule") == each.name) & (pl.col("side") == side))
-                if part.height:
-                    console.print(_nearest(part, f"{each.name} {_did(side, each.after is None)}: the documents nearest its threshold"))
     else:
-        console.print("No document flips.")
+        console.print("No document flips.\n")
+    for each in answer.changes:
+        for side in ("fires", "passes"):
+            part = answer.nearest.filter((pl.col("rule") == each.name) & (pl.col("side") == side))
+            if part.height:
+                console.print(_nearest(part, f"{each.name} {_did(side, each.after is None)}: the documents nearest its threshold"))
     for warning in answer.warnings:
         console.print(Text(f"! {warning}", "yellow"), soft_wrap=True)
 

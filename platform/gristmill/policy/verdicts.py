@@ -94,7 +94,7 @@ def rule_counts(verdicts: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
 def near_threshold(signals: pl.DataFrame, verdicts: pl.DataFrame, rules: Sequence[Rule], per_side: int = 3) -> pl.DataFrame:
     """The documents nearest each rule's threshold: those it dropped, and kept ones that it almost dropped.
 
-    rule, signal, when, threshold, side (`dropped` or `kept`), doc_id, value. Documents that a rule drops alone
+    rule, signal, when, threshold, side (`dropped`, or `down-weighted`, or `kept`), doc_id, value. Documents that a rule drops alone
     come before those that another would drop too: they are what moving its threshold brings back.
     """
     judged = signals.join(verdicts.select("doc_id", "kept", "fired"), on="doc_id")
@@ -108,12 +108,13 @@ def near_threshold(signals: pl.DataFrame, verdicts: pl.DataFrame, rules: Sequenc
             margin=(pl.col(rule.signal) - limit(rule)).abs(),
         )
         dropped = described.filter(pl.col("fired").list.contains(rule.name)).sort(pl.col("fired").list.len() > 1, "margin", "doc_id")
-        kept = described.filter("kept").sort("margin", "doc_id")
-        for name, side in (("dropped", dropped), ("kept", kept)):
+        kept = described.filter(pl.col("kept") & ~pl.col("fired").list.contains(rule.name)).sort("margin", "doc_id")
+        for name, side in ((DROPPED[rule.action], dropped), ("kept", kept)):
             parts.append(side.head(per_side).with_columns(side=pl.lit(name)).select(_NEAR.keys()))
     return pl.concat(parts)
 
 
+DROPPED = {"drop": "dropped", "down_weight": "down-weighted"}
 _NEAR = {
     "rule": pl.String, "signal": pl.String, "when": pl.String, "threshold": pl.Float64, "side": pl.String,
     "doc_id": pl.String, "value": pl.Float64,
@@ -141,7 +142,7 @@ def _told(masks: Sequence[int], rules: Sequence[Rule]) -> tuple[bool, str | None
     fired = [rule for mask, some in zip(masks, _groups(rules), strict=True) for bit, rule in enumerate(some) if mask >> bit & 1]
     dropped_by = next((rule.name for rule in fired if rule.action == "drop"), None)
     weight = math.prod(rule.weight for rule in fired if rule.action == "down_weight")
-    return dropped_by is None, dropped_by, [rule.name for rule in fired], round(weight, 6)
+    return dropped_by is None, dropped_by, [rule.name for rule in fired], max(round(weight, 6), 1e-6)  # what is kept may come
 
 
 def _first(rules: Sequence[Rule], value) -> pl.Expr:  # type: ignore[no-untyped-def]

@@ -29,7 +29,7 @@ from gristmill.policy.rules import Rule
 from gristmill.policy.wording import change
 
 PER_SIDE = 20  # documents shown on each side of a changed threshold
-MAX_ALONE = 0.5  # of a source's documents that one rule may drop without being flagged
+MAX_FIRED = 0.5  # of a source's documents on which one rule may fire without being flagged; others may drop them too
 MIN_DOCUMENTS = 20  # a source of fewer is too small for a share to say anything
 BY = ("rule", "source", "host", "language", "topic")
 FLIPS = {
@@ -268,11 +268,11 @@ def _warnings(rules: pl.DataFrame, fired: pl.DataFrame, sources: pl.DataFrame) -
     drops = rules.filter((pl.col("action") == "drop") & pl.col("fired_after").is_not_null())["rule"].to_list()
     shares = fired.filter(pl.col("rule").is_in(drops)).join(sources.select("source", "documents"), on="source")
     share = pl.col("fired_after") / pl.col("documents")
-    much = shares.filter((pl.col("documents") >= MIN_DOCUMENTS) & (share > MAX_ALONE)).sort(-share, "source", "rule")
+    much = shares.filter((pl.col("documents") >= MIN_DOCUMENTS) & (share > MAX_FIRED)).sort(-share, "source", "rule")
     for row in much.iter_rows(named=True):
         was = row["fired_before"] / row["documents"]
         found.append(
-            f"{row['rule']} by itself drops {row['fired_after'] / row['documents']:.0%} of the source {row['source']} "
+            f"{row['rule']} fires on more than half of the source {row['source']}: {row['fired_after'] / row['documents']:.0%} "
             f"({row['fired_after']:,} documents, of which no other rule drops {row['alone_after']:,}"
             + (f"; {was:.0%} before)." if was else ").")
         )

@@ -98,6 +98,16 @@ class Chunk:
         return Spans(data, *token_spans(data, offsets, *token_tables()))
 
     @cached_property
+    def token_counts(self) -> npt.NDArray[np.int64]:
+        """Tokens per text; where nobody has asked for the tokens themselves they are only counted."""
+        if "tokens" in self.__dict__:
+            return self.tokens.counts
+        from gristmill.signals.kernels.tokens import token_counts
+        from gristmill.signals.tokens import token_tables
+
+        return token_counts(*self.bytes, *token_tables())  # type: ignore[no-any-return]
+
+    @cached_property
     def treebank(self) -> Spans:
         """Words as NLTK cuts them: see `signals.treebank`."""
         from gristmill.signals.kernels.treebank import treebank_spans

@@ -53,7 +53,7 @@ def compute(chunk: Chunk, references: References) -> Values:
         "line_punctuation_share": share(k.ENDED, k.FILLED),
         "short_line_share": share(k.SHORT_FILLED, k.FILLED),
         "duplicate_line_char_share": share(k.REPEATED_CHARS, k.CHARS),
-        "newline_to_word": breaks / np.maximum(chunk.tokens.counts, 1),
+        "newline_to_word": breaks / np.maximum(chunk.token_counts, 1),
         "all_line_quoted_punctuation_share": share(k.QUOTED, k.LINES),
         "all_short_line_share": share(k.SHORT, k.LINES),
     }

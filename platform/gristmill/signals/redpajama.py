@@ -40,7 +40,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gristmill.signals import segment
-from gristmill.signals.chunk import Chunk, References, Values, given
+from gristmill.signals.chunk import Chunk, References, Values
 from gristmill.signals.stop_words import STOP_WORDS
 
 VERSION = f"1-{segment.VERSION}"
@@ -105,7 +105,9 @@ def _tables() -> _Tables:
 @cache
 def _lists() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
     """Keys of all lists, each sorted, and where each list begins."""
-    keys = [np.sort(given([sorted(words)]).keys) for words in STOP_WORDS.values()]
+    from gristmill.signals.kernels.words import point_keys
+
+    keys = [np.sort(point_keys(*segment.column(pl.Series(sorted(words))))) for words in STOP_WORDS.values()]
     return np.concatenate(keys), np.concatenate([[0], np.cumsum([len(of) for of in keys])]).astype(np.int64)
 
 

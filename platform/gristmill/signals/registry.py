@@ -1,8 +1,8 @@
 """Every family of signals: the module that computes it, and what its signals mean. Light: the recipe checks against it.
 
 A family is a module with VERSION, READS (what its values depend on: `text`, `documents`, `distribution`, `edits`,
-`lists.<name>`), SIGNALS (name -> meaning) and `compute(chunk, references)`; VIEW where it does not read the clean one. It
-has a column `<family>.<signal>` per signal.
+`lists.<name>`), SIGNALS (name -> meaning) and `compute(chunk, references)`; VIEW where it does not read the clean one
+(FIXED_VIEW where it can read no other). It has a column `<family>.<signal>` per signal.
 """
 
 from __future__ import annotations
@@ -66,3 +66,6 @@ SIGNALS: dict[str, str] = {f"{family}.{name}": meaning for family, signals in FA
 
 VIEWS: dict[str, str] = {family: getattr(module, "VIEW", "clean") for family, module in MODULES.items()}
 """The view that a family reads unless the policy's profiles or the recipe say otherwise."""
+
+FIXED_VIEWS = frozenset(family for family, module in MODULES.items() if getattr(module, "FIXED_VIEW", False))
+"""Families that make sense in their own view alone."""

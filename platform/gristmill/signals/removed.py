@@ -24,6 +24,7 @@ from gristmill.signals.chunk import Chunk, References, Values
 VERSION = f"1-{lines.VERSION}"
 READS = frozenset({"text", "edits"})
 VIEW = "extracted"
+FIXED_VIEW = True
 SIGNALS = {
     "line_share": "share of the extracted document's lines that the rules about lines removed",
     "word_share": "share of its words in them",

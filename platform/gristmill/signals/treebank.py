@@ -28,8 +28,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
-from gristmill.signals.segment import KNOWN
+from gristmill.signals.segment import KNOWN, column
 
 VERSION = f"1.{unicodedata.unidata_version}"
 
@@ -58,7 +59,7 @@ class TreebankTables(NamedTuple):
 
 @cache
 def treebank_tables() -> TreebankTables:
-    from gristmill.signals.chunk import given
+    from gristmill.signals.kernels.words import point_keys
 
     flags = np.zeros(KNOWN, np.uint8)
     for point in range(KNOWN):
@@ -72,4 +73,5 @@ def treebank_tables() -> TreebankTables:
         )
     for chars, flag in ((_APART, APART), (_ENDS, ENDS)):
         flags[[ord(char) for char in chars]] |= flag
-    return TreebankTables(flags, np.sort(given([ABBREVIATIONS.split()]).keys), np.sort(given([SENTENCE_STARTERS.split()]).keys))
+    lists = (np.sort(point_keys(*column(pl.Series(words.split())))) for words in (ABBREVIATIONS, SENTENCE_STARTERS))
+    return TreebankTables(flags, *lists)

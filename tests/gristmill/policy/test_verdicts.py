@@ -117,6 +117,12 @@ def test_a_down_weighted_document_stays_and_says_why() -> None:
         (True, None, ["l", "m"], 0.25),
         (False, "short", ["l", "m", "short"], 0.25),
     ]
+    near = near_threshold(CROWD, verdicts, light[:1], 9)
+    assert [(side, part["doc_id"].to_list()) for (side,), part in near.group_by("side", maintain_order=True)] == [
+        ("down-weighted", ["c", "d", "e"]),
+        ("kept", ["a"]),
+    ]
+    assert judge(CROWD, [rule.model_copy(update={"weight": 1e-4}) for rule in light], "web", "p")["weight"].min() == 1e-6
     assert rule_counts(verdicts, [*light, SHORT]).rows() == [("l", 3, 0, 0), ("m", 3, 0, 0), ("short", 2, 2, 2)]
 
 

@@ -6,12 +6,17 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from gristmill.errors import LakeError, RecipeError
 from gristmill.lake.workspace import Made
 from gristmill.policy.page import what_if_page
+from gristmill.policy.profiles import PROFILES
 from gristmill.policy.rules import Rule
+from gristmill.policy.terminal import print_what_if
+from gristmill.policy.trial import same_signals, tried
 from gristmill.policy.what_if import what_if
+from gristmill.recipe import Recipe
 
 SHORT = Rule(name="short", signal="gopher.word_count", when="<", threshold=50)
 ODD = Rule(name="odd", signal="kl.divergence", when=">", threshold=5, except_sources=["code"])
@@ -213,7 +218,7 @@ def test_warnings(stored, tmp_path) -> None:
     assert what_if(workspace, [SHORT, never], [moved(SHORT, 61), moved(ODD, 1), never]).warnings == [
         "Fires on nothing: odd.",
         "Fires on nothing, as before: never.",
-        "short by itself drops 52% of the source web (21 documents, of which no other rule drops 21; 25% before).",
+        "short fires on more than half of the source web: 52% (21 documents, of which no other rule drops 21; 25% before).",
     ]
 
 
@@ -255,3 +260,113 @@ def test_the_page_escapes_and_needs_nothing_else(stored, tmp_path) -> None:
     for said in ("gopher.word_count &lt; 50, now &lt; 40", "kl.divergence &gt; 5, now off", "dropped → kept"):
         assert said in page
     assert what_if_page(workspace, what_if(workspace, [SHORT, ODD], [moved(SHORT, 40)])) == page
+
+
+@pytest.mark.parametrize("rule", [SHORT, SHORT.model_copy(update={"action": "down_weight", "weight": 0.5})])
+def test_the_terminal_shows_the_nearest_where_nothing_flips(stored, tmp_path, rule) -> None:
+    rows = [{"doc_id": "a", "words": 45, "divergence": 1}, {"doc_id": "b", "words": 55, "divergence": 1}]
+    workspace = stored(tmp_path / "lake", {"web-1/a": rows})
+    console = Console(width=160)
+    with console.capture() as printed:
+        print_what_if(what_if(workspace, [rule], [moved(rule, 50.5)]), console)
+    said = printed.get()
+    assert "No document flips." in said and "http://a.example/a" in said and "http://a.example/b" in said
+    assert "short fires: the documents nearest" in said and "short passes: the documents nearest" in said
+
+
+def recipe(**sections) -> Recipe:
+    groups = {"web": {"crawls": ["web-*"]}, "code": {"crawls": ["code"]}}
+    phase = {"tokens": 9, "mix": {"web": 1.0}}
+    fixed = {"sources": {"groups": groups}, "corpus": {"phases": {"general": phase, "annealing": phase}}}
+    return Recipe.model_validate({**fixed, **sections})
+
+
+READERS = [
+    {"name": f"own.{n}", "signal": signal, "when": ">", "threshold": 0.5}
+    for n, signal in enumerate(("toxicity.score", "url.banned_domain", "personal.email_count", "removed.line_share"))
+]
+ALL = {"families": ["gopher", "kl", "language", "personal", "removed", "repetition", "toxicity", "url"]}
+
+
+def signals_of(**changed) -> dict:
+    return {"signals": {**ALL, **changed}, "policy": {"rules": READERS}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "where"),
+    [
+        ({}, {"sources": {"groups": {"web": {"crawls": ["web-1"]}, "code": {"crawls": ["code", "web-*"]}}}}, "sources.groups"),
+        ({}, {"sources": {"groups": {"code": {"crawls": ["code"]}, "web": {"crawls": ["web-*"]}}}}, "sources.groups"),
+        ({}, {"extraction": {"extractor": "trafilatura"}}, "extraction"),
+        ({}, {"edits": {"strip": ["markdown"]}}, "edits.strip"),
+        ({"edits": {"strip": ["markdown"]}}, {"edits": {"strip": ["markdown"], "except_sources": ["code"]}}, "edits.except_sources"),
+        ({}, {"signals": {"views": {"gopher": "extracted"}}}, "signals.views"),
+        ({}, {"signals": {"distribution_documents": 5}}, "signals.distribution_documents"),
+        (signals_of(), signals_of(lists={"toxic_words": {"entries": ["a"]}}), "signals.lists.toxic_words"),
+        (
+            signals_of(lists={"domains": {"entries": ["a.b"]}}),
+            signals_of(lists={"domains": {"entries": ["c.d"]}}),
+            "signals.lists.domains",
+        ),
+        (signals_of(), {**signals_of(), "edits": {"mask": ["email"]}}, "edits.mask"),
+    ],
+)
+def test_a_recipe_whose_signals_would_be_others_is_refused(before, after, where) -> None:
+    stored, edited = recipe(**before), recipe(**after)
+    with pytest.raises(RecipeError, match=r"rebuild --until signals") as refused:
+        same_signals(stored, edited, tried(edited, []))
+    assert refused.value.where == where
+    same_signals(edited, edited, tried(edited, []))
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"edits": {"except_sources": ["code"]}},  # nothing is stripped
+        {"edits": {"mask": ["ip", "email"]}},  # in another order
+        {"edits": {"mask": ["email"]}},  # no rule reads a family that reads edits
+        {"signals": {"families": [*ALL["families"], "dirty_words"], "lists": {"dirty_words": {"entries": ["a"]}}}},
+        {"sources": {"groups": {"web": {"crawls": ["web-*"], "priority": 3}, "code": {"crawls": ["code"]}}}},
+        {"policy": {"profiles": ["language", "gopher"]}},
+    ],
+)
+def test_a_recipe_that_differs_where_no_rule_looks_is_tried(section) -> None:
+    edited = recipe(**section)
+    same_signals(recipe(), edited, tried(edited, []))
+
+
+def test_a_list_is_looked_at_for_rules_that_join() -> None:
+    stored = recipe(signals={**ALL, "families": [*ALL["families"], "dirty_words"]})
+    edited = recipe(signals={**stored.signals.model_dump(), "lists": {"dirty_words": {"entries": ["a"]}}})
+    same_signals(stored, edited, tried(edited, []))
+    reader = Rule(name="own.dirty", signal="dirty_words.count", when=">", threshold=3)
+    with pytest.raises(RecipeError, match=r"signals\.lists\.dirty_words"):
+        same_signals(stored, edited, [*tried(edited, []), reader])
+
+
+def test_a_rule_that_joins_is_excepted_as_the_policy_says() -> None:
+    policy = {"profiles": ["gopher"], "except_sources": {"*": ["code"]}}
+    rules = {rule.name: rule for rule in tried(recipe(policy=policy), ["kl.outlier=3", "gopher.stop_words=off"])}
+    assert rules["kl.outlier"].except_sources == ["code"] and rules["kl.outlier"].threshold == 3
+    assert "gopher.stop_words" not in rules and list(rules)[-1] == "kl.outlier"
+    assert "kl.outlier" not in {rule.name for rule in tried(recipe(policy=policy), ["kl.outlier=3", "kl.outlier=off"])}
+
+
+def test_a_rule_that_joins_reads_the_view_of_its_profile() -> None:
+    families = ["datatrove", "gopher", "kl", "language", "repetition"]
+    name = next(rule.name for rule in PROFILES["fineweb"].rules if rule.signal.startswith("datatrove."))
+    joining = [f"{name}=on"]
+    clean, extracted = (recipe(signals={"families": families, "views": views}) for views in ({}, {"datatrove": "extracted"}))
+    with pytest.raises(
+        RecipeError, match=f"datatrove was computed from the clean view, and {name} of the profile fineweb reads the extracted"
+    ):
+        tried(clean, joining)
+    assert tried(extracted, joining)[-1].name == name
+    with pytest.raises(RecipeError, match="computed from the clean view"):
+        tried(recipe(), joining, clean)  # the edited recipe does not name the family; the one that stored it does
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999"])
+def test_a_threshold_is_finite(value) -> None:
+    with pytest.raises(RecipeError, match=f"'{value}' is no finite number"):
+        tried(recipe(), [f"gopher.word_count_min={value}"])

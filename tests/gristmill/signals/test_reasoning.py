@@ -132,7 +132,7 @@ def naive(text: str) -> tuple[int, int]:
         if ends.strip():
             free = 0
         number = letters[0].isdigit()
-        name = bool(re.fullmatch(r"[A-Z][A-Z]*[a-zé0-9]*", letters)) and any(map(str.islower, letters)) and not starts
+        name = bool(re.fullmatch(r"[A-Z][A-Z0-9]*[a-zé0-9]*", letters)) and any(map(str.islower, letters)) and not starts
         factoids += number and not (was_number and bool(gap) and not set(gap) - set(".,:/-–"))
         factoids += name and not (was_name and bool(gap) and not set(gap) - set(" -'’"))
         if pending and not name and not number:

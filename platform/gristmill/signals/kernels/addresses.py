@@ -6,11 +6,11 @@ of 2 to 63 small letters or a public IPv4 number, an optional port, an optional 
 
 from __future__ import annotations
 
-from gristmill.signals.kernels.base import compiled
+from gristmill.signals.kernels.base import lent
 from gristmill.signals.tokens import ALPHA, DIGIT, LOWER
 
 
-@compiled
+@lent
 def _host(points, flags, p, b):  # type: ignore[no-untyped-def]
     """Whether points[p:b] is a host name or number, with or without port and path."""
     labels, numbers, first, second, found = 0, 0, 0, 0, False
@@ -48,7 +48,7 @@ def _host(points, flags, p, b):  # type: ignore[no-untyped-def]
     return p == b or points[p] == 0x2F or points[p] == 0x3F or points[p] == 0x23
 
 
-@compiled
+@lent
 def is_address(points, flags, a, b):  # type: ignore[no-untyped-def]
     """Whether points[a:b] is a URL, a host name or an e-mail address."""
     stops = 0

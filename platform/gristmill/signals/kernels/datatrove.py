@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gristmill.signals.kernels.base import compiled, decode
+from gristmill.signals.kernels.base import compiled, decode, lent
+from gristmill.signals.kernels.eights import EACH, TOPS, bytes_key, eight_bytes
 from gristmill.signals.kernels.repetition import (
     DUPLICATE_LINE_CHARS,
     DUPLICATE_LINES,
@@ -14,7 +15,7 @@ from gristmill.signals.kernels.repetition import (
     N_COUNTS,
     PARAGRAPHS,
 )
-from gristmill.signals.kernels.tables import bytes_key, slot_of, table_size
+from gristmill.signals.kernels.tables import slot_of, table_size
 from gristmill.signals.segment import KNOWN
 
 ALPHA, SPACE, LINE_END, MARK, TERMINAL = (1 << bit for bit in range(5))  # flags of a code point, see `signals.datatrove`
@@ -22,8 +23,10 @@ ALPHA, SPACE, LINE_END, MARK, TERMINAL = (1 << bit for bit in range(5))  # flags
 WORDS, CHARS, WORDS_0_3, CHARS_0_3, ALPHABETIC, STOP_WORDS, STOP_WORD_OCCURRENCES, N_WORD_COUNTS = range(8)
 HASHES, ELLIPSES, TEXT_LINES, BULLET_LINES, ELLIPSIS_LINES, N_TEXT_COUNTS = range(6)
 
+_NEWLINES = np.uint64(0x0A0A0A0A0A0A0A0A)
 
-@compiled
+
+@lent
 def flags_of(flags, point):  # type: ignore[no-untyped-def]
     if point < KNOWN:
         return flags[point]
@@ -139,13 +142,19 @@ def newline_counts(data, offsets, flags):  # type: ignore[no-untyped-def]
     return out
 
 
-@compiled
+@lent
 def _repeats(data, a, b, fewest, table, size):  # type: ignore[no-untyped-def]
     """What stands between `fewest` newlines or more: how many, how many of them again, and the characters of those."""
     table[:size] = 0
     pieces = again = again_chars = 0
     begin, i, chars = a, a, 0
     while True:
+        while i + 8 <= b:  # eight ASCII characters and no newline among them
+            word = eight_bytes(data, i)
+            if ((word ^ _NEWLINES) - EACH | word) & TOPS:
+                break
+            chars += 8
+            i += 8
         if i < b and data[i] != 0x0A:
             chars += data[i] & 0xC0 != 0x80
             i += 1
@@ -169,7 +178,7 @@ def _repeats(data, a, b, fewest, table, size):  # type: ignore[no-untyped-def]
         begin, i, chars = j, j, 0
 
 
-@compiled
+@lent
 def newlines(data, a, b):  # type: ignore[no-untyped-def]
     n = 0
     for i in range(a, b):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from gristmill.signals.kernels.base import MIX, ODD, compiled, decode
+from gristmill.signals.kernels.base import compiled, decode
 from gristmill.signals.kernels.datatrove import ALPHA, SPACE, flags_of, newlines
+from gristmill.signals.kernels.eights import bytes_key
 from gristmill.signals.kernels.repetition import DUPLICATE
-from gristmill.signals.kernels.tables import bytes_key, slot_of, table_size
+from gristmill.signals.kernels.tables import slot_of, table_size
 
 WORDS, CHARS, SYMBOL_WORDS, ALPHABETIC, REQUIRED, MEDIAN_TWICE, N_WORD_COUNTS = range(7)
 LINES, BULLET_LINES, ELLIPSIS_LINES, DUPLICATE_LINES, DUPLICATE_LINE_CHARS, N_LINE_COUNTS = range(6)
@@ -26,24 +27,22 @@ def split_spans(data, offsets, flags):  # type: ignore[no-untyped-def]
     n = 0
     for row in range(texts):
         i, stop = offsets[row], offsets[row + 1]
-        begin, length, key = i, 0, np.uint64(0)
+        begin, length = i, 0
         while i < stop:
             at = i
             point, i = decode(data, i)
             if flags_of(flags, point) & SPACE:
                 if length:
-                    starts[n], ends[n], chars[n], keys[n] = begin, at, length, key ^ key >> np.uint64(31)
+                    starts[n], ends[n], chars[n], keys[n] = begin, at, length, bytes_key(data, begin, at)
                     n += 1
-                begin, length, key = i, 0, np.uint64(0)
+                begin, length = i, 0
                 continue
             length += 1
-            key = (key ^ (np.uint64(point) + np.uint64(1))) * ODD
-            key = (key ^ key >> np.uint64(29)) * MIX
         if length:
-            starts[n], ends[n], chars[n], keys[n] = begin, stop, length, key ^ key >> np.uint64(31)
+            starts[n], ends[n], chars[n], keys[n] = begin, stop, length, bytes_key(data, begin, stop)
             n += 1
         bounds[row + 1] = n
-    return starts[:n].copy(), ends[:n].copy(), chars[:n].copy(), keys[:n].copy(), bounds
+    return starts[:n], ends[:n], chars[:n], keys[:n], bounds
 
 
 @compiled

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gristmill.signals.characters import LINE_END, SPACE, TERMINAL
-from gristmill.signals.kernels.base import MIX, ODD, compiled, decode
+from gristmill.signals.kernels.base import compiled, decode
+from gristmill.signals.kernels.eights import bytes_key, printed
 from gristmill.signals.kernels.lines import flags_of, most_lines
 
 LINES, FILLED, ENDED, QUOTED, SHORT, SHORT_FILLED, CHARS, REPEATED_CHARS, N_COUNTS = range(9)
@@ -27,8 +28,16 @@ def line_spans(data, offsets, flags):  # type: ignore[no-untyped-def]
         begun = False
         while i < stop:
             first, last, length, at_last = i, i, 0, 0
-            key, key_at_last = np.uint64(0), np.uint64(0)
             while i < stop:
+                if length:
+                    skipped = printed(data, i, stop)
+                    while skipped:
+                        length += skipped
+                        i += skipped
+                        last, at_last = i, length
+                        skipped = printed(data, i, stop) if skipped > 6 else 0
+                    if i == stop:
+                        break
                 at = i
                 b = data[i]
                 if b < 0x80:
@@ -47,21 +56,19 @@ def line_spans(data, offsets, flags):  # type: ignore[no-untyped-def]
                 elif length == 0:
                     first = at
                 length += 1
-                key = (key ^ (np.uint64(point) + np.uint64(1))) * ODD
-                key = (key ^ key >> np.uint64(29)) * MIX
                 if not kind & SPACE:
-                    last, at_last, key_at_last = i, length, key
+                    last, at_last = i, length
             if at_last == 0:
                 last = first
             begun = begun or at_last > 0
             if begun:
-                starts[n], ends[n], chars[n], keys[n] = first, last, at_last, key_at_last ^ key_at_last >> np.uint64(31)
+                starts[n], ends[n], chars[n], keys[n] = first, last, at_last, bytes_key(data, first, last)
                 n += 1
                 if at_last > 0:
                     filled = n
         n = filled
         bounds[row + 1] = n
-    return starts[:n].copy(), ends[:n].copy(), chars[:n].copy(), keys[:n].copy(), bounds
+    return starts[:n], ends[:n], chars[:n], keys[:n], bounds
 
 
 @compiled

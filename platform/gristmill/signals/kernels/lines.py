@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gristmill.signals.characters import DECIMAL, LINE_END, NUMERIC, SPACE, UPPER, WORD
-from gristmill.signals.kernels.base import compiled, decode
+from gristmill.signals.kernels.base import compiled, decode, lent
 from gristmill.signals.segment import KNOWN
 
 _EDIT = np.frombuffer(b"edit]", np.uint8)
@@ -13,7 +13,7 @@ _NEEDED = np.frombuffer(b"citation needed]", np.uint8)
 _KELVIN = 0x212A  # its lower case is an ASCII k
 
 
-@compiled
+@lent
 def flags_of(flags, point):  # type: ignore[no-untyped-def]
     """Flags of a code point; beyond KNOWN there are ideographs, which are words, and tags."""
     if point < KNOWN:
@@ -21,7 +21,7 @@ def flags_of(flags, point):  # type: ignore[no-untyped-def]
     return np.uint8(WORD) if point < 0x40000 else np.uint8(0)
 
 
-@compiled
+@lent
 def citation_end(data, at, stop, flags):  # type: ignore[no-untyped-def]
     """The byte after the citation mark that begins with the bracket at `at`; `at` if there is none. C4's marks: `[1]`,
     `[]`, `[edit]`, `[citation needed]`."""
@@ -46,7 +46,7 @@ def citation_end(data, at, stop, flags):  # type: ignore[no-untyped-def]
     return at
 
 
-@compiled
+@lent
 def most_lines(data, offsets):  # type: ignore[no-untyped-def]
     """No fewer than the lines of all texts."""
     n = len(offsets) - 1

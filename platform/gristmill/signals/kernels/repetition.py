@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gristmill.signals.kernels.base import MIX, ODD, class_of, compiled, decode
-from gristmill.signals.kernels.tables import bytes_key, eight_bytes, slot_of, table_size
+from gristmill.signals.kernels.base import MIX, ODD, class_of, compiled, decode, lent
+from gristmill.signals.kernels.eights import bytes_key, eight_bytes, printed, store_eight
+from gristmill.signals.kernels.tables import slot_of, table_size
 from gristmill.signals.segment import FORMAT, LINE_END, SPACE
 
 TOP = (2, 3, 4)  # columns 0 to 2: characters of the most frequent gram, with spaces between, times its occurrences
@@ -21,7 +22,7 @@ _WIDEST_TOP, _WIDEST = TOP[-1], DUPLICATE[-1]
 _WINDOW = 16  # bytes: joined grams of so many or more begin alike if they are alike
 
 
-@compiled
+@lent
 def _grams(keys, widest, dolma, before, grams, places, slots, table, tallies, firsts, out):  # type: ignore[no-untyped-def]
     """The columns of one text up to grams of `widest` pieces, by the sequence of their keys. `dolma`: see `dolma_ngram_counts`."""
     n = len(keys)
@@ -129,9 +130,16 @@ def joined_ngram_counts(data, starts, ends, chars, keys, bounds):  # type: ignor
         n, p = b - a, 0
         for i in range(n):
             before[i + 1] = before[i] + chars[a + i]
-            for q in range(starts[a + i], ends[a + i]):
+            q, end = starts[a + i], ends[a + i]
+            while q < end and q + 8 <= len(data):  # what is copied too much is written over
+                store_eight(joined, p, eight_bytes(data, q))
+                step = min(8, end - q)
+                p += step
+                q += step
+            while q < end:
                 joined[p] = data[q]
                 p += 1
+                q += 1
             at_byte[i + 1] = p
         joined[p : p + _WINDOW] = 0
         _grams(keys[a:b], _WIDEST_TOP, False, before, grams, places, slots, table, tallies, firsts, out[row])
@@ -139,7 +147,7 @@ def joined_ngram_counts(data, starts, ends, chars, keys, bounds):  # type: ignor
     return out
 
 
-@compiled
+@lent
 def _joined_duplicates(joined, n, before, at_byte, places, slots, table, tallies, out):  # type: ignore[no-untyped-def]
     least = DUPLICATE[0]
     if n <= least:
@@ -181,7 +189,7 @@ def _joined_duplicates(joined, n, before, at_byte, places, slots, table, tallies
                 table[at] = key
 
 
-@compiled
+@lent
 def _longest(bounds):  # type: ignore[no-untyped-def]
     longest = 0
     for row in range(len(bounds) - 1):
@@ -208,6 +216,13 @@ def line_counts(data, offsets, classes):  # type: ignore[no-untyped-def]
         begin, end, chars, inner = -1, i, 0, 0  # the open line's bytes; `inner`: characters up to here, spaces at the end included
         paragraph, paragraph_chars = np.uint64(0), 0
         while True:
+            if begin >= 0:
+                skipped = printed(data, i, stop)
+                while skipped:
+                    inner += skipped
+                    i += skipped
+                    end, chars = i, inner
+                    skipped = printed(data, i, stop) if skipped > 6 else 0
             if i < stop:
                 at = i
                 point, i = decode(data, i)
@@ -254,7 +269,7 @@ def line_counts(data, offsets, classes):  # type: ignore[no-untyped-def]
     return out
 
 
-@compiled
+@lent
 def _line_ends(data, i, stop):  # type: ignore[no-untyped-def]
     """At least as many as the text has."""
     n = 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gristmill.signals.kernels.addresses import is_address
-from gristmill.signals.kernels.base import MIX, ODD, compiled, decode
+from gristmill.signals.kernels.base import compiled, decode, lent
+from gristmill.signals.kernels.eights import TOPS, breaks, bytes_key, digits, eight_bytes, letters, short_key, until
 from gristmill.signals.segment import KNOWN
 from gristmill.signals.tokens import (
     ALPHA,
@@ -29,20 +30,14 @@ _IDEOGRAPH = np.uint16(ALPHA | LOWER | UPPER | BEFORE_STOP)
 _NO = -1
 
 
-@compiled
+@lent
 def _flags_of(flags, point):  # type: ignore[no-untyped-def]
     if point < KNOWN:
         return flags[point]
     return _IDEOGRAPH if point < 0x40000 else np.uint16(0)
 
 
-@compiled
-def _mixed(key, point):  # type: ignore[no-untyped-def]
-    key = (key ^ (np.uint64(point) + np.uint64(1))) * ODD
-    return (key ^ key >> np.uint64(29)) * MIX
-
-
-@compiled
+@lent
 def _find(keys, key):  # type: ignore[no-untyped-def]
     """Slot of an exception, or _NO."""
     mask = len(keys) - 1
@@ -54,22 +49,14 @@ def _find(keys, key):  # type: ignore[no-untyped-def]
     return _NO
 
 
-@compiled
-def _key(points, a, b):  # type: ignore[no-untyped-def]
-    key = np.uint64(0)
-    for p in range(a, b):
-        key = _mixed(key, points[p])
-    return key ^ key >> np.uint64(31)
+@lent
+def _exception(data, at, a, b, keys, kinds):  # type: ignore[no-untyped-def]
+    """Slot of the exception that the run's code points a to b are, or _NO."""
+    slot = _find(keys, bytes_key(data, at[a], at[b]))
+    return slot if slot >= 0 and not kinds[slot] & UNIT else _NO
 
 
-@compiled
-def _exception(points, a, b, keys, kinds):  # type: ignore[no-untyped-def]
-    """Slot of the exception points[a:b], or _NO."""
-    at = _find(keys, _key(points, a, b))
-    return at if at >= 0 and not kinds[at] & UNIT else _NO
-
-
-@compiled
+@lent
 def _prefix(points, flags, a, b):  # type: ignore[no-untyped-def]
     """Code points that come off the front of points[a:b]."""
     point = points[a]
@@ -89,8 +76,8 @@ def _prefix(points, flags, a, b):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
-def _suffix(points, flags, a, b, keys, kinds):  # type: ignore[no-untyped-def]
+@lent
+def _suffix(data, at, points, flags, a, b, keys, kinds):  # type: ignore[no-untyped-def]
     """Code points that come off the end of points[a:b]: of all that may, the most."""
     if a >= b:
         return 0
@@ -103,8 +90,8 @@ def _suffix(points, flags, a, b, keys, kinds):  # type: ignore[no-untyped-def]
         return 0
     for n in range(min(4, b - a - 1), 0, -1):  # a unit or a currency after a digit
         if flags[b - n - 1] & DIGIT:
-            at = _find(keys, _key(points, b - n, b))
-            if at >= 0 and kinds[at] & UNIT:
+            slot = _find(keys, bytes_key(data, at[b - n], at[b]))
+            if slot >= 0 and kinds[slot] & UNIT:
                 return n
     if b - a > 1 and (point == 0x73 or point == 0x53) and (points[b - 2] == 0x27 or points[b - 2] == 0x2019):  # 's
         return 2
@@ -126,7 +113,7 @@ def _suffix(points, flags, a, b, keys, kinds):  # type: ignore[no-untyped-def]
     return 1 if point == 0x2B and b - a > 1 and flags[b - 2] & DIGIT else 0
 
 
-@compiled
+@lent
 def _infix(points, flags, p, a, b):  # type: ignore[no-untyped-def]
     """Code points of points[a:b] at p that are cut out."""
     point = points[p]
@@ -162,35 +149,35 @@ def _infix(points, flags, p, a, b):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
-def _cut(points, flags, m, digits, stops, keys, kinds, cuts, lengths, at, out, tail):  # type: ignore[no-untyped-def]
+@lent
+def _cut(data, at, points, flags, m, numbers, stops, keys, kinds, cuts, lengths, out, tail):  # type: ignore[no-untyped-def]
     """Writes the ends (code points of the run) of the tokens of points[:m] to `out`; how many there are.
 
-    `digits`, `stops`: whether the run has any. `at`: bytes up to each code point. `tail`: room for the ends that come off
+    `numbers`, `stops`: whether the run has digits, full stops. `at`: the byte of each code point. `tail`: room for the ends that come off
     behind. The rules are asked only where they can apply: a call with arrays costs more than most of them.
     """
     lo, hi, n, n_tail, slot = 0, m, 0, 0, _NO
     while lo < hi:
         if hi - lo <= LONGEST and lengths[0, points[lo] & 127] & lengths[1, points[hi - 1] & 127] & 1 << hi - lo:
-            slot = _exception(points, lo, hi, keys, kinds)
+            slot = _exception(data, at, lo, hi, keys, kinds)
             if slot >= 0:
                 break
         pre, suf, point = 0, 0, points[lo]
         if not flags[lo] & (ALPHA | DIGIT) or point == 0x41 or point == 0x43 or point == 0x55:
             pre = _prefix(points, flags, lo, hi)
         if pre and lo + pre < hi <= lo + pre + LONGEST and lengths[0, points[lo + pre] & 127] & 1 << hi - lo - pre:
-            slot = _exception(points, lo + pre, hi, keys, kinds)
+            slot = _exception(data, at, lo + pre, hi, keys, kinds)
             if slot >= 0:
                 lo += pre
                 out[n] = lo
                 n += 1
                 break
         point = points[hi - 1]
-        if lo + pre < hi and (digits or not flags[hi - 1] & ALPHA or point == 0x73 or point == 0x53):
-            suf = _suffix(points, flags, lo + pre, hi, keys, kinds)
+        if lo + pre < hi and (numbers or not flags[hi - 1] & ALPHA or point == 0x73 or point == 0x53):
+            suf = _suffix(data, at, points, flags, lo + pre, hi, keys, kinds)
         left = hi - suf
         if suf and lo < left <= lo + LONGEST and lengths[0, points[lo] & 127] & lengths[1, points[left - 1] & 127] & 1 << left - lo:
-            slot = _exception(points, lo, left, keys, kinds)
+            slot = _exception(data, at, lo, left, keys, kinds)
             if slot >= 0:
                 tail[n_tail] = hi
                 n_tail += 1
@@ -243,18 +230,18 @@ def _cut(points, flags, m, digits, stops, keys, kinds, cuts, lengths, at, out, t
         n_tail -= 1
         out[n] = tail[n_tail]
         n += 1
-    return n if n < 3 else _joined(points, keys, kinds, lengths, out, n)
+    return n if n < 3 else _joined(data, at, points, keys, kinds, lengths, out, n)
 
 
-@compiled
-def _joined(points, keys, kinds, lengths, out, n):  # type: ignore[no-untyped-def]
+@lent
+def _joined(data, at, points, keys, kinds, lengths, out, n):  # type: ignore[no-untyped-def]
     """Makes one token of neighbours that together are an exception; how many tokens are left."""
     kept, start, j = 0, 0, 0
     while j < n:
         best, k, begins = j, j + 1, lengths[0, points[start] & 127]
         while k < n and out[k] - start <= LONGEST:
             if begins & lengths[1, points[out[k] - 1] & 127] & 1 << np.int64(out[k] - start):
-                slot = _exception(points, start, out[k], keys, kinds)
+                slot = _exception(data, at, start, out[k], keys, kinds)
                 if slot >= 0 and kinds[slot] & MERGED:
                     best = k
             k += 1
@@ -265,15 +252,89 @@ def _joined(points, keys, kinds, lengths, out, n):  # type: ignore[no-untyped-de
     return kept
 
 
+@lent
+def _plain_run(data, i, stop, flags, keys, kinds, lengths):  # type: ignore[no-untyped-def]
+    """The byte after the run at i, and how many tokens it is: 1 for printed ASCII letters or digits alone, 2 with one mark behind.
+
+    0 tokens: the run is another, and has to be cut.
+    """
+    last_eight = len(data) - 8
+    if i > last_eight:
+        return i, 0
+    word = eight_bytes(data, i)
+    found = breaks(word)
+    end, all_letters, all_digits = i, True, True
+    while not found:
+        all_letters, all_digits = all_letters and letters(word) == TOPS, all_digits and digits(word) == TOPS
+        end += 8
+        if not (all_letters or all_digits) or end > last_eight or end >= stop:
+            return i, 0
+        word = eight_bytes(data, end)
+        found = breaks(word)
+    n, bits = until(found)
+    end += n
+    if end > stop or n == 0 or (end < stop and not flags[data[end]] & SPACE):
+        return i, 0
+    word &= bits
+    wanted = TOPS & bits
+    of_letters, of_digits = letters(word), digits(word)
+    length, first, last = end - i, np.int64(data[i]), np.int64(data[end - 1])
+    exceptional = length <= LONGEST and lengths[0, first] & lengths[1, last] & 1 << length != 0
+    if (all_letters and of_letters == wanted) or (all_digits and of_digits == wanted):
+        if exceptional:
+            at = _find(keys, bytes_key(data, i, end))
+            if at >= 0 and not kinds[at] & UNIT:
+                return i, 0
+        return end, 1
+    if length == 1:
+        return end, 1
+    wanted &= bits >> np.uint64(8)
+    if exceptional or not ((all_letters and of_letters == wanted) or (all_digits and of_digits == wanted)):
+        return i, 0
+    before = np.int64(data[end - 2])
+    if not (flags[last] & SUFFIX or (last == 0x2E and flags[before] & BEFORE_STOP)):
+        return i, 0
+    if length <= LONGEST + 1 and lengths[0, first] & lengths[1, before] & 1 << length - 1:
+        at = _find(keys, bytes_key(data, i, end - 1))
+        if at >= 0 and not kinds[at] & UNIT:
+            return i, 0
+    return end, 2
+
+
+@lent
+def _run(data, i, stop, flags):  # type: ignore[no-untyped-def]
+    """Code points of the run at i."""
+    m = 0
+    while i < stop:
+        point, i = decode(data, i)
+        if _flags_of(flags, point) & SPACE:
+            break
+        m += 1
+    return m
+
+
+@lent
+def _cut_run(data, i, m, flags, keys, kinds, cuts, lengths, points, sorts, at, out, tail):  # type: ignore[no-untyped-def]
+    """How many tokens the m code points at byte i are; see `_cut`."""
+    numbers = stops = False
+    for j in range(m):
+        at[j] = i
+        point, i = decode(data, i)
+        sort = _flags_of(flags, point)
+        points[j], sorts[j] = point, sort
+        numbers = numbers or sort & DIGIT != 0
+        stops = stops or point == 0x2E
+    at[m] = i
+    return _cut(data, at, points, sorts, m, numbers, stops, keys, kinds, cuts, lengths, out, tail)
+
+
 @compiled
-def _longest_run(data, first, stop):  # type: ignore[no-untyped-def]
-    """Bytes of the longest stretch without ASCII white space: no run is longer."""
-    longest, since = 0, first
-    for i in range(first, stop):
-        if data[i] == 0x20 or data[i] == 0x0A:
-            longest = max(longest, i - since)
-            since = i
-    return max(longest, stop - since)
+def _room(offsets):  # type: ignore[no-untyped-def]
+    """Room for a run as long as the longest text; what is not written to costs no memory."""
+    m = 0
+    for row in range(len(offsets) - 1):
+        m = max(m, offsets[row + 1] - offsets[row] + 1)
+    return np.empty(m, np.uint32), np.empty(m, np.uint16), np.empty(m, np.int64), np.empty(m, np.int32), np.empty(m, np.int32)
 
 
 @compiled
@@ -284,48 +345,63 @@ def token_spans(data, offsets, flags, keys, kinds, cuts, lengths):  # type: igno
     starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)
     chars, hashes = np.empty(most, np.int32), np.empty(most, np.uint64)
     bounds = np.zeros(texts + 1, np.int64)
-    room = _longest_run(data, offsets[0], offsets[-1]) + 1
-    points, sorts, at = np.empty(room, np.uint32), np.empty(room, np.uint16), np.empty(room, np.int32)
-    out, tail = np.empty(room, np.int32), np.empty(room, np.int32)
+    points, sorts, at, out, tail = _room(offsets)
     n = 0
     for row in range(texts):
         i, stop = offsets[row], offsets[row + 1]
         while i < stop:
-            begin, m, key, seen = i, 0, np.uint64(0), 0
-            while i < stop:
-                point, after = decode(data, i)
-                flag = _flags_of(flags, point)
-                if flag & SPACE:
-                    break
-                key = _mixed(key, point)
-                seen |= flag & (ALPHA | DIGIT) if flag & (ALPHA | DIGIT) else SPACE
-                m += 1
-                i = after
-            end = i
-            if i < stop:
-                i = after
-            if not m:
+            if flags[data[i]] & SPACE and data[i] < 0x80:
+                i += 1
                 continue
-            key ^= key >> np.uint64(31)
-            if seen in (ALPHA, DIGIT) and (m > LONGEST or _find(keys, key) < 0):
-                starts[n], ends[n], chars[n], hashes[n] = begin, end, m, key
+            end, pieces = _plain_run(data, i, stop, flags, keys, kinds, lengths)
+            if pieces:
+                if pieces == 2:
+                    end -= 1
+                starts[n], ends[n], chars[n], hashes[n] = i, end, end - i, bytes_key(data, i, end)
                 n += 1
+                if pieces == 2:
+                    starts[n], ends[n], chars[n], hashes[n] = end, end + 1, 1, short_key(np.uint64(data[end]), 1)
+                    end += 1
+                    n += 1
+                i = end
                 continue
-            p, stops = begin, False
-            for j in range(m):
-                at[j] = p - begin
-                point, p = decode(data, p)
-                points[j], sorts[j] = point, _flags_of(flags, point)
-                stops = stops or point == 0x2E
-            at[m] = p - begin
-            pieces, first = _cut(points, sorts, m, seen & DIGIT != 0, stops, keys, kinds, cuts, lengths, at, out, tail), 0
+            m = _run(data, i, stop, flags)
+            pieces, first = _cut_run(data, i, m, flags, keys, kinds, cuts, lengths, points, sorts, at, out, tail), 0
             for j in range(pieces):
-                starts[n], ends[n], chars[n] = begin + at[first], begin + at[out[j]], out[j] - first
-                key, after_it = np.uint64(0), out[j]
-                for p in range(first, after_it):
-                    key = _mixed(key, points[p])
-                hashes[n] = key ^ key >> np.uint64(31)
-                first = after_it
+                after = out[j]
+                starts[n], ends[n], chars[n] = at[first], at[after], after - first
+                hashes[n] = bytes_key(data, at[first], at[after])
+                first = after
                 n += 1
+            if m:
+                i = at[m]
+            else:
+                _, i = decode(data, i)
         bounds[row + 1] = n
-    return starts[:n].copy(), ends[:n].copy(), chars[:n].copy(), hashes[:n].copy(), bounds
+    return starts[:n], ends[:n], chars[:n], hashes[:n], bounds
+
+
+@compiled
+def token_counts(data, offsets, flags, keys, kinds, cuts, lengths):  # type: ignore[no-untyped-def]
+    """int64 [texts]: how many tokens `token_spans` finds."""
+    counts = np.zeros(len(offsets) - 1, np.int64)
+    points, sorts, at, out, tail = _room(offsets)
+    for row in range(len(offsets) - 1):
+        i, stop, n = offsets[row], offsets[row + 1], 0
+        while i < stop:
+            if flags[data[i]] & SPACE and data[i] < 0x80:
+                i += 1
+                continue
+            end, pieces = _plain_run(data, i, stop, flags, keys, kinds, lengths)
+            if pieces:
+                n += pieces
+                i = end
+                continue
+            m = _run(data, i, stop, flags)
+            n += _cut_run(data, i, m, flags, keys, kinds, cuts, lengths, points, sorts, at, out, tail)
+            if m:
+                i = at[m]
+            else:
+                _, i = decode(data, i)
+        counts[row] = n
+    return counts

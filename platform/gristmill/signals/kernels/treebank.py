@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gristmill.signals.kernels.base import MIX, ODD, compiled, decode
+from gristmill.signals.kernels.eights import bytes_key, short_key
 from gristmill.signals.segment import KNOWN
 from gristmill.signals.treebank import APART, DECIMAL, ENDS, LOWER, SPACE, UPPER, WORD
 
@@ -258,7 +259,7 @@ def treebank_spans(data, offsets, flags, abbreviations, starters):  # type: igno
                 blank_before = point == _BLANK
                 i = after
                 continue
-            begin, m, key, plain = i, 0, np.uint64(0), True
+            begin, m, plain = i, 0, True
             while i < stop:
                 point, after = decode(data, i)
                 flag = _flags_of(flags, point)
@@ -270,13 +271,12 @@ def treebank_spans(data, offsets, flags, abbreviations, starters):  # type: igno
                     cuts, quotes = np.empty(room + 2, np.uint8), np.empty(room, np.uint8)
                 points[m], sorts[m], at[m] = point, flag, i
                 plain = plain and flag & WORD != 0
-                key = _mixed(key, point)
                 m += 1
                 i = after
             at[m] = i
             low = _low(points[0])
             if plain and not (low == 0x63 or low == 0x67 or low == 0x6C or low == 0x77):
-                starts[n], ends[n], chars[n], keys[n] = begin, i, m, key ^ key >> np.uint64(31)
+                starts[n], ends[n], chars[n], keys[n] = begin, i, m, bytes_key(data, begin, i)
                 n += 1
                 starts_sentence = blank_before = False
                 continue
@@ -302,15 +302,11 @@ def treebank_spans(data, offsets, flags, abbreviations, starters):  # type: igno
                 if not cuts[p]:
                     continue
                 starts[n], ends[n], chars[n] = at[first], at[p], p - first
-                key = np.uint64(0)
                 if quotes[first] != _NONE and p - first == 1:
-                    chars[n] = 2
-                    mark = np.uint32(_GRAVE if quotes[first] == _OPEN else _APOSTROPHE)
-                    key = _mixed(_mixed(key, mark), mark)
+                    mark = _GRAVE if quotes[first] == _OPEN else _APOSTROPHE
+                    chars[n], keys[n] = 2, short_key(np.uint64(mark << 8 | mark), 2)
                 else:
-                    for q in range(first, p):
-                        key = _mixed(key, points[q])
-                keys[n] = key ^ key >> np.uint64(31)
+                    keys[n] = bytes_key(data, at[first], at[p])
                 n += 1
                 first = p
             starts_sentence, blank_before = ended, False

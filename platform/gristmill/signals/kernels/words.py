@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gristmill.signals.kernels.base import MIX, ODD, class_of, compiled, decode
+from gristmill.signals.kernels.eights import breaks, bytes_key, eight_bytes, short_key, until
 from gristmill.signals.segment import DIGIT, FORMAT, LETTER, SPACE, UNSPACED
 
 
@@ -17,47 +18,96 @@ def word_spans(data, offsets, classes):  # type: ignore[no-untyped-def]
     """
     texts = len(offsets) - 1
     most = (offsets[-1] - offsets[0]) // 2 + texts + 1  # a spaced word has a byte and a space, an unspaced letter three bytes
-    starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)
+    starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)  # what is not written to costs no memory
     chars, keys = np.empty(most, np.int32), np.empty(most, np.uint64)
     bounds = np.zeros(texts + 1, np.int64)
+    last_eight = len(data) - 8
     n = 0
     for row in range(texts):
         i, stop = offsets[row], offsets[row + 1]
-        in_word = wordy = unspaced = False
-        begin, last, length, key = i, i, 0, np.uint64(0)
         while i < stop:
-            at = i
-            point, i = decode(data, i)
-            flags = class_of(classes, point)
-            kind = flags & 15
-            if kind == FORMAT:
-                continue
-            new_unit = kind == LETTER and flags & UNSPACED != 0
-            if in_word and (kind == SPACE or (wordy and (new_unit or (unspaced and kind in (LETTER, DIGIT))))):
-                starts[n], ends[n], chars[n], keys[n] = begin, last, length, key ^ key >> np.uint64(31)
+            if i <= last_eight:  # a word of printed ASCII characters
+                word = eight_bytes(data, i)
+                flags = breaks(word)
+                if flags:
+                    length, bits = until(flags)
+                    end, key = i + length, short_key(word & bits, length)
+                else:
+                    end, key = i + 8, np.uint64(0)
+                    while flags == 0 and end <= last_eight and end < stop:
+                        flags = breaks(eight_bytes(data, end))
+                        end += until(flags)[0] if flags else 8
+                if end > stop:
+                    end, key = stop, np.uint64(0)
+                if end == stop or (flags and (data[end] <= 0x20 or data[end] == 0x7F)):
+                    if end > i:
+                        starts[n], ends[n], chars[n] = i, end, end - i
+                        keys[n] = key if key else bytes_key(data, i, end)
+                        n += 1
+                    i = end + 1
+                    continue
+            in_word = wordy = unspaced = silent = skipped = False
+            begin, last, length = i, i, 0
+            while i < stop:
+                at = i
+                point, i = decode(data, i)
+                sort = class_of(classes, point)
+                kind = sort & 15
+                if kind == FORMAT:
+                    skipped = True
+                    continue
+                new_unit = kind == LETTER and sort & UNSPACED != 0
+                if in_word and (kind == SPACE or (wordy and (new_unit or (unspaced and kind in (LETTER, DIGIT))))):
+                    starts[n], ends[n], chars[n] = begin, last, length
+                    keys[n] = _spoken_key(data, begin, last, classes) if silent else bytes_key(data, begin, last)
+                    n += 1
+                    in_word = False
+                if kind == SPACE:
+                    break
+                if not in_word:
+                    in_word, wordy, unspaced, silent, begin, length = True, False, False, False, at, 0
+                else:
+                    silent = silent or skipped
+                skipped = False
+                last = i
+                length += 1
+                if kind in (LETTER, DIGIT):
+                    wordy = True
+                    unspaced = new_unit
+            if in_word:
+                starts[n], ends[n], chars[n] = begin, last, length
+                keys[n] = _spoken_key(data, begin, last, classes) if silent else bytes_key(data, begin, last)
                 n += 1
-                in_word = False
-            if kind == SPACE:
-                continue
-            if not in_word:
-                in_word, wordy, unspaced, begin, length, key = True, False, False, at, 0, np.uint64(0)
-            last = i
-            length += 1
-            key = (key ^ (np.uint64(point) + np.uint64(1))) * ODD
-            key = (key ^ key >> np.uint64(29)) * MIX
-            if kind in (LETTER, DIGIT):
-                wordy = True
-                unspaced = new_unit
-        if in_word:
-            starts[n], ends[n], chars[n], keys[n] = begin, last, length, key ^ key >> np.uint64(31)
-            n += 1
         bounds[row + 1] = n
-    return starts[:n].copy(), ends[:n].copy(), chars[:n].copy(), keys[:n].copy(), bounds
+    return starts[:n], ends[:n], chars[:n], keys[:n], bounds
+
+
+@compiled
+def _spoken_key(data, i, stop, classes):  # type: ignore[no-untyped-def]
+    """The key of data[i:stop] without its format characters."""
+    spoken, n = np.empty(stop - i, np.uint8), 0
+    while i < stop:
+        at = i
+        point, i = decode(data, i)
+        if class_of(classes, point) & 15 != FORMAT:
+            for p in range(at, i):
+                spoken[n] = data[p]
+                n += 1
+    return bytes_key(spoken, 0, n)
 
 
 @compiled
 def keys_of(data, offsets):  # type: ignore[no-untyped-def]
     """The key that `word_spans` gives a word, for each of many words; format characters count here."""
+    keys = np.empty(len(offsets) - 1, np.uint64)
+    for row in range(len(offsets) - 1):
+        keys[row] = bytes_key(data, offsets[row], offsets[row + 1])
+    return keys
+
+
+@compiled
+def point_keys(data, offsets):  # type: ignore[no-untyped-def]
+    """Keys of words code point by code point, for kernels that fold each code point before they hash it."""
     keys = np.empty(len(offsets) - 1, np.uint64)
     for row in range(len(offsets) - 1):
         i, key = offsets[row], np.uint64(0)
