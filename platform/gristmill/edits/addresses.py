@@ -38,14 +38,16 @@ NO_NAME_AFTER = r"(?!_?[A-Za-z0-9])"
 WORD_STARTS = rf"(?<![{LATIN}0-9])(?<![{LATIN}0-9]_)"  # as \b, but words of a script without spaces may stand beside it
 WORD_ENDS = rf"(?!_?[{LATIN}0-9])"
 
-MAY_HOLD_EMAIL = rf"[{LATIN}0-9_.%+'\-]@[{LATIN}0-9]"
+_GREEK = r"\u0386\u0388-\u03ff\u0400-\u0481\u048a-\u052f"  # and Cyrillic: blanks part a name from other words there too
+_SIGNS = r"0-9_.%+'\-"
+MAY_HOLD_EMAIL = rf"[{LATIN}{_GREEK}{_SIGNS}]@[{LATIN}0-9]"
 MAY_HOLD_IP = r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:"
 MAY_HOLD_PHONE = (
     r"\+[1-9][0-9 .\-/()\u00a0]{6}|\([0-9]{2,5}\)[ .\-/\u00a0]{0,2}[0-9]"
     r"|(?i:t[ée]l|phone|fax|call|dial|mobile|m[óo]vil|cell|whatsapp|hotline)[^0-9\n]{0,48}[0-9][0-9 .\-/\u00a0]{6}"
 )
 
-_LOCAL_TAIL = re.compile(rf"[{LATIN}0-9_.%+'\-]*")  # of the text before the @, backwards
+_LOCAL_TAIL = re.compile(rf"[{_SIGNS}]*[{LATIN}][{LATIN}{_SIGNS}]*|[{_GREEK}{_SIGNS}]*")  # before the @, backwards; in one script
 _DOMAIN = re.compile(rf"((?:[{LATIN}0-9][{LATIN}0-9\-]{{0,62}}\.){{1,30}}[{LATIN}]{{2,24}})(?![{LATIN}0-9@])")
 _LONGEST_LOCAL = 64
 _RESERVED = re.compile(r"(?:^|\.)(?:example\.(?:com|net|org)|example|invalid|test|localhost)$", re.IGNORECASE)

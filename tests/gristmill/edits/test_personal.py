@@ -52,6 +52,7 @@ def masked(text: str, *kinds: str) -> str:
         ("root@8.8.8.8 and 8.8.4.4@mail.com", ["8.8.8.8", "8.8.4.4@mail.com"]),
         ("邮箱bob@realsite.com请联系", ["bob@realsite.com"]),
         ("我的邮箱是bob@realsite.com", ["bob@realsite.com"]),
+        ("пишите: иван@mail.ru, да; νίκος@mail.gr", ["иван@mail.ru", "νίκος@mail.gr"]),
         ("这" * 70 + "bob@realsite.com，", ["bob@realsite.com"]),
         ("邮箱是bob@realsite.com.请发", ["bob@realsite.com"]),
         ("_bob@realsite.com_ **bob@realsite.com** __a_b@realsite.com__", ["bob@realsite.com", "bob@realsite.com", "a_b@realsite.com"]),
