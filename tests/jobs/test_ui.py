@@ -1,5 +1,6 @@
 """A real webserver and daemon, driven in headless Chromium: the graph, a partition, a materialisation's metadata."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -75,8 +76,12 @@ def ui(built):
         assert wait_until(is_loaded), Path(log.name).read_text()[-3000:]
         yield mill, url
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
+        process.terminate()  # it ends its webserver, daemon and code servers itself; now and then one of them does not hear it
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def runs(url: str) -> list[dict]:
