@@ -20,6 +20,7 @@ from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.hashing import table_hash
 from gristmill.lake.workspace import Check, Made, Partition, Workspace
 from gristmill.policy import verdicts as policy
+from gristmill.policy.verdicts import MIN_DOCUMENTS
 from gristmill.progress import Progress
 from gristmill.recipe import Recipe
 from gristmill.signals import kl
@@ -29,7 +30,6 @@ from gristmill.signals.kl import DISTRIBUTION_VERSION
 from gristmill.signals.registry import MODULES, VERSIONS
 
 MIN_KEPT, MAX_ALONE = 0.05, 0.5  # of a source's documents: the least that is kept, the most that one rule may drop by itself
-MIN_DOCUMENTS = 20  # a source of fewer is too small for a share to say anything
 MAX_MASKED = 0.1  # of the characters; more means that a pattern matches what it should not
 
 
@@ -94,16 +94,17 @@ def make_token_distribution(workspace: Workspace, partition: Partition) -> Made:
 def make_signals(workspace: Workspace, partition: Partition) -> Made:
     assert partition is not None
     recipe = workspace.recipe
+    families, view_of = recipe.families, recipe.views
     edits = workspace.read("edits", partition)
     source = _Shard(workspace, partition, edits)
-    keys = {f"signals.{family}": f"{family} {VERSIONS[family]} {source.digest(family)}" for family in recipe.families}
+    keys = {f"signals.{family}": f"{family} {VERSIONS[family]} {source.digest(family)}" for family in families}
     keys["pages"] = f"{views.VERSION} {source.text_version('clean')}"
     seconds: dict[str, float] = {}
 
     def make(missing: list[str]) -> dict[str, pl.DataFrame]:
         made = {"pages": source.pages()} if "pages" in missing else {}
         for view in ("extracted", "clean"):
-            of_view = [table.removeprefix("signals.") for table in missing if recipe.views.get(table.removeprefix("signals.")) == view]
+            of_view = [table.removeprefix("signals.") for table in missing if view_of.get(table.removeprefix("signals.")) == view]
             if of_view:
                 found = compute_families(of_view, source.documents(view), source.references(of_view), seconds)
                 made |= {f"signals.{family}": table for family, table in found.items()}
@@ -114,12 +115,12 @@ def make_signals(workspace: Workspace, partition: Partition) -> Made:
         {
             "family": family,
             "version": VERSIONS[family],
-            "view": recipe.views[family],
+            "view": view_of[family],
             "columns": tables[f"signals.{family}"].width - 1,
             "computed now": family in seconds,
             "seconds": round(seconds.get(family, 0.0), 3),
         }
-        for family in recipe.families
+        for family in families
     ]
     metadata: dict[str, Any] = {"documents": tables["pages"].height, "bytes": int(tables["pages"]["n_bytes"].sum()), "families": rows}
     if "signals.gopher" in tables:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gristmill.errors import RecipeError
 from gristmill.policy.profiles import PROFILES
-from gristmill.policy.rules import LANGUAGE, Rule
+from gristmill.policy.rules import LANGUAGE, Rule, with_floats
 from gristmill.signals.lines import LINE_SIGNALS
 from gristmill.signals.registry import FAMILIES, FIXED_VIEWS, MODULES, SIGNALS, VIEWS
 
@@ -31,13 +31,6 @@ Refresh = Literal["manual", "always"]
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-def _with_floats(value: Any) -> Any:
-    """A table whose integers are numbers like the others: strict fields take no integer for a float."""
-    if isinstance(value, dict):
-        return {k: float(v) if isinstance(v, int) and not isinstance(v, bool) else v for k, v in value.items()}
-    return value
 
 
 def _digest(data: bytes) -> str:
@@ -156,12 +149,12 @@ class Policy(Section):
     @field_validator("thresholds", mode="before")
     @classmethod
     def _integers_are_numbers(cls, value: Any) -> Any:
-        return _with_floats(value)
+        return with_floats(value)
 
     @field_validator("by_language", mode="before")
     @classmethod
     def _integers_are_numbers_too(cls, value: Any) -> Any:
-        return {rule: _with_floats(of) for rule, of in value.items()} if isinstance(value, dict) else value
+        return {rule: with_floats(of) for rule, of in value.items()} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
     def _refer_to_what_exists(self) -> Policy:
@@ -299,7 +292,7 @@ class Phase(Section):
     @field_validator("mix", mode="before")
     @classmethod
     def _integers_are_numbers(cls, value: Any) -> Any:
-        return _with_floats(value)
+        return with_floats(value)
 
     @field_validator("mix")
     @classmethod
@@ -404,14 +397,15 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Recipe:
+        stored = self.families
         for rule in self.policy.document_rules():
             family = rule.signal.split(".")[0]
-            if family not in self.families:
+            if family not in stored:
                 raise ValueError(f"policy: {rule.name} reads {rule.signal}, whose family {family!r} is not in signals.families")
         for family, view in self.signals.views.items():
             if family in FIXED_VIEWS and view != VIEWS[family]:
                 raise ValueError(f"signals.views: {family} is made of positions in the {VIEWS[family]} view and can read no other")
-        read = {name for family in self.families for name in MODULES[family].READS}
+        read = {name for family in stored for name in MODULES[family].READS}
         for words in self.signals.lists:
             if f"lists.{words}" not in read:
                 readers = " or ".join(family for family, module in MODULES.items() if f"lists.{words}" in module.READS)

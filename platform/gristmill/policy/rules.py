@@ -15,6 +15,16 @@ LANGUAGE = re.compile(r"[a-z]{2,3}|code|und")
 KEPT_NAMES = ("pii.", "strip.")  # what edits of other kinds are called
 
 
+def as_float(value: Any) -> Any:
+    """An integer as the number that it is: strict fields take no integer for a float. Anything else as it was, `true` too."""
+    return float(value) if type(value) is int else value
+
+
+def with_floats(value: Any) -> Any:
+    """A table whose integers are numbers like the others."""
+    return {key: as_float(inner) for key, inner in value.items()} if isinstance(value, dict) else value
+
+
 class Rule(BaseModel):
     """When `signal <comparison> threshold` holds, act: `drop` the document, `edit` (remove the line; the signal is then a
     line's, `line.…`), or `down_weight` (the document stays and counts `weight` times as much in the mix).
@@ -39,12 +49,12 @@ class Rule(BaseModel):
     @field_validator("threshold", "weight", mode="before")
     @classmethod
     def _integers_are_numbers(cls, value: Any) -> Any:
-        return float(value) if type(value) is int else value
+        return as_float(value)
 
     @field_validator("by_language", mode="before")
     @classmethod
     def _integers_are_numbers_too(cls, value: Any) -> Any:
-        return {k: float(v) if type(v) is int else v for k, v in value.items()} if isinstance(value, dict) else value
+        return with_floats(value)
 
     @field_validator("by_language", "except_languages")
     @classmethod

@@ -18,6 +18,8 @@ from gristmill.policy.rules import Rule
 
 VERSION = "2"
 
+MIN_DOCUMENTS = 20  # a source of fewer is too small for a share to say anything
+
 _RULES_A_MASK = 60
 
 

@@ -26,11 +26,11 @@ from gristmill.policy import stored
 from gristmill.policy.judged import Judged, When, decision
 from gristmill.policy.nearest import Nearest
 from gristmill.policy.rules import Rule
+from gristmill.policy.verdicts import MIN_DOCUMENTS
 from gristmill.policy.wording import change
 
 PER_SIDE = 20  # documents shown on each side of a changed threshold
 MAX_FIRED = 0.5  # of a source's documents on which one rule may fire without being flagged; others may drop them too
-MIN_DOCUMENTS = 20  # a source of fewer is too small for a share to say anything
 BY = ("rule", "source", "host", "language", "topic")
 FLIPS = {
     "doc_id": pl.String, "url": pl.String, "shard": pl.String, "source": pl.String, "host": pl.String, "language": pl.String,

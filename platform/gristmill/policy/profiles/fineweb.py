@@ -8,9 +8,10 @@ words (occurrences, then different ones), marks (terminals of other scripts, fro
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
-from gristmill.policy.profiles import c4
+from gristmill.policy.profiles import c4, gopher
 from gristmill.policy.rules import Profile, Rule
 from gristmill.signals import datatrove_0_3
 
@@ -21,38 +22,26 @@ _OWN = "datatrove's FineWebQualityFilter, after Penedo et al. 2024, FineWeb, sec
 
 LANGUAGE = (Rule(name="language.english", signal="language.score", when="<=", threshold=1, by_language={"en": 0.65}, source=_LANGUAGE),)
 
-REPETITION = tuple(
-    Rule(name=f"datatrove.{name}", signal=f"datatrove.{signal}", when=">", threshold=threshold, source=_TABLE)
-    for name, signal, threshold in (
-        ("duplicate_paragraphs", "duplicate_paragraph_share", 0.3),
-        ("duplicate_paragraph_chars", "duplicate_paragraph_char_share", 0.2),
-        ("duplicate_lines", "duplicate_line_share", 0.3),
-        ("duplicate_line_chars", "duplicate_line_char_share", 0.2),
-        ("top_2gram", "top_2gram_char_share", 0.2),
-        ("top_3gram", "top_3gram_char_share", 0.18),
-        ("top_4gram", "top_4gram_char_share", 0.16),
-        ("duplicate_5grams", "duplicate_5gram_char_share", 0.15),
-        ("duplicate_6grams", "duplicate_6gram_char_share", 0.14),
-        ("duplicate_7grams", "duplicate_7gram_char_share", 0.13),
-        ("duplicate_8grams", "duplicate_8gram_char_share", 0.12),
-        ("duplicate_9grams", "duplicate_9gram_char_share", 0.11),
-        ("duplicate_10grams", "duplicate_10gram_char_share", 0.1),
+
+def _as_datatrove(rules: Iterable[Rule], source: str) -> tuple[Rule, ...]:
+    """Gopher's rules with the paper's thresholds, over the signals as datatrove computes them."""
+    return tuple(
+        rule.model_copy(
+            update={
+                "name": f"datatrove.{rule.name.split('.')[1]}",
+                "signal": f"datatrove.{rule.signal.split('.')[1]}",
+                "source": source,
+            }
+        )
+        for rule in rules
     )
-)
+
+
+# paragraphs are asked before lines here, lines before words as in the paper's table
+REPETITION = _as_datatrove(sorted(gopher.REPETITION, key=lambda rule: "paragraph" not in rule.name), _TABLE)
 EMPTY = Rule(name="datatrove.empty", signal="datatrove.char_count", when="<", threshold=1, source="datatrove's GopherRepetitionFilter")
 
-QUALITY = (
-    Rule(name="datatrove.word_count_min", signal="datatrove.word_count", when="<", threshold=50, source=_QUALITY),
-    Rule(name="datatrove.word_count_max", signal="datatrove.word_count", when=">", threshold=100_000, source=_QUALITY),
-    Rule(name="datatrove.mean_word_length_min", signal="datatrove.mean_word_length", when="<", threshold=3, source=_QUALITY),
-    Rule(name="datatrove.mean_word_length_max", signal="datatrove.mean_word_length", when=">", threshold=10, source=_QUALITY),
-    Rule(name="datatrove.hash_to_word", signal="datatrove.hash_to_word", when=">", threshold=0.1, source=_QUALITY),
-    Rule(name="datatrove.ellipsis_to_word", signal="datatrove.ellipsis_to_word", when=">", threshold=0.1, source=_QUALITY),
-    Rule(name="datatrove.bullet_lines", signal="datatrove.bullet_line_share", when=">", threshold=0.9, source=_QUALITY),
-    Rule(name="datatrove.ellipsis_lines", signal="datatrove.ellipsis_line_share", when=">", threshold=0.3, source=_QUALITY),
-    Rule(name="datatrove.alphabetic_words", signal="datatrove.alphabetic_word_share", when="<", threshold=0.8, source=_QUALITY),
-    Rule(name="datatrove.stop_words", signal="datatrove.stop_word_count", when="<", threshold=2, source=_QUALITY),
-)
+QUALITY = _as_datatrove(gopher.QUALITY, _QUALITY)
 REPETITION_0_3, QUALITY_0_3 = (
     tuple(
         rule.model_copy(update={"signal": f"datatrove_0_3.{name}"}) if name in datatrove_0_3.SIGNALS else rule
