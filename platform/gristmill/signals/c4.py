@@ -31,9 +31,8 @@ The rule on bad words is the family of the words' lists. Every signal is 0 for a
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from gristmill.signals import line_phrases, lines
+from gristmill.signals import lines
 from gristmill.signals.chunk import Chunk, References, Values
 
 VERSION = f"1-{lines.VERSION}"
@@ -59,37 +58,32 @@ LONGEST_WORD = 1_000
 
 
 def compute(chunk: Chunk, references: References) -> Values:
-    table = chunk.line_table
-    documents = chunk.frame.height
+    from gristmill.signals.kernels import c4 as k
 
-    def count(which: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        return np.bincount(table.rows[which], minlength=documents)
-
-    none = len(table.rows)
-
-    def first(which: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        found = np.full(documents, none, np.int64)
-        at = np.flatnonzero(which)[::-1]
-        found[table.rows[at]] = at  # of several lines of a document, the last one written is the first of them
-        return found
-
-    filled = table.solid_chars > 0
-    short = table.word_counts < FEWEST_WORDS
-    long = table.longest_words > LONGEST_WORD
+    lines = chunk.line_table
+    counts, found = k.page_counts(
+        lines.rows,
+        lines.solid_chars,
+        lines.word_counts,
+        lines.longest_words,
+        lines.terminal,
+        lines.phrases,
+        chunk.line_sentences,
+        chunk.frame.height,
+        FEWEST_WORDS,
+        LONGEST_WORD,
+    )
     values: Values = {
-        "line_count": count(filled),
-        "short_line_count": count(filled & short),
-        "longword_line_count": count(long),
-        "unterminated_line_count": count(filled & ~table.terminal),
-        "javascript_line_count": count(table.say(line_phrases.JAVASCRIPT)),
-        "policy_line_count": count(table.say(line_phrases.POLICY)),
+        "line_count": counts[:, k.LINES],
+        "short_line_count": counts[:, k.SHORT],
+        "longword_line_count": counts[:, k.LONG_WORD],
+        "unterminated_line_count": counts[:, k.UNTERMINATED],
+        "javascript_line_count": counts[:, k.SAYS_JAVASCRIPT],
+        "policy_line_count": counts[:, k.SAYS_POLICY],
     }
-    for prefix, asked in (("", table.terminal & ~short & ~long), ("any_end_", ~short & ~long)):
-        plain = asked & ~table.say(line_phrases.JAVASCRIPT)
-        kept = plain & ~table.say(line_phrases.POLICY)
-        sentences = np.bincount(table.rows[kept], chunk.line_sentences[kept], minlength=documents)
-        lorem, curly = first(asked & table.say(line_phrases.LOREM_IPSUM)), first(plain & table.say(line_phrases.CURLY_BRACKET))
-        values[f"{prefix}lorem_ipsum"] = (lorem < none) * np.where(lorem <= curly, 1.0, 0.5)
-        values[f"{prefix}curly_bracket"] = curly < none
-        values[f"{prefix}sentence_count"] = sentences
+    for prefix, of in (("", found[0]), ("any_end_", found[1])):
+        lorem, curly = of[:, k.LOREM], of[:, k.CURLY]
+        values[f"{prefix}sentence_count"] = of[:, k.SENTENCES]
+        values[f"{prefix}lorem_ipsum"] = (lorem >= 0) * np.where((curly < 0) | (lorem <= curly), 1.0, 0.5)
+        values[f"{prefix}curly_bracket"] = curly >= 0
     return values

@@ -32,6 +32,17 @@ _PHRASES: dict[int, tuple[str, ...]] = {
     COUNTED: COUNTED_NOUNS,
 }
 
+LONGEST_PREFIX = 4
+
+
+def _prefixes(bits: int) -> tuple[bytes, ...]:
+    return tuple(sorted({phrase[:LONGEST_PREFIX].encode("ascii") for bit in _PHRASES if bit & bits for phrase in _PHRASES[bit]}))
+
+
+OF_WORDS = _prefixes(MENU | COUNTED)
+IN_WORDS = _prefixes(LOREM_IPSUM | JAVASCRIPT | POLICY | CURLY_BRACKET)
+"""What phrases begin with that count at a word's beginning alone, and what those begin with that count within words too."""
+
 
 class Automaton(NamedTuple):
     """`step[state + byte]`: the next state; `found[state >> 7]`: what has just been read, as bits. States are 0, 128, 256, ..."""

@@ -34,9 +34,9 @@ def lent(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _digest() -> str:
-    """What compiled code depends on: the kernels, the tables whose constants they import, Numba."""
+    """What compiled code depends on: the kernels, also those of `dedup`, the tables whose constants they import, Numba."""
     here = Path(__file__).parent
-    sources = [*sorted(here.glob("*.py")), *sorted(here.parent.glob("*.py"))]
+    sources = [source for room in (here, here.parent, here.parents[1] / "dedup") for source in sorted(room.glob("*.py"))]
     digest = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
     for source in sources:
         digest.update(source.name.encode() + source.read_bytes())

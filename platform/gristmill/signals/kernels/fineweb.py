@@ -6,8 +6,9 @@ import numpy as np
 
 from gristmill.signals.characters import LINE_END, SPACE, TERMINAL
 from gristmill.signals.kernels.base import compiled, decode
-from gristmill.signals.kernels.eights import bytes_key, printed
-from gristmill.signals.kernels.lines import flags_of, most_lines
+from gristmill.signals.kernels.eights import bytes_key
+from gristmill.signals.kernels.lines import flags_of
+from gristmill.signals.kernels.sixtyfours import WIDTH, most_line_ends, printed
 
 LINES, FILLED, ENDED, QUOTED, SHORT, SHORT_FILLED, CHARS, REPEATED_CHARS, N_COUNTS = range(9)
 
@@ -17,7 +18,7 @@ def line_spans(data, offsets, flags):  # type: ignore[no-untyped-def]
     """starts, ends (bytes, int64), chars (int32), keys (uint64) of every line without the white space around it, and
     bounds (int64 [texts + 1]). White space before a text's first word and after its last makes no line."""
     texts = len(offsets) - 1
-    most = most_lines(data, offsets)
+    most = most_line_ends(data, offsets[0], offsets[-1]) + len(offsets) - 1
     starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)
     chars, keys = np.empty(most, np.int32), np.empty(most, np.uint64)
     bounds = np.zeros(texts + 1, np.int64)
@@ -35,7 +36,7 @@ def line_spans(data, offsets, flags):  # type: ignore[no-untyped-def]
                         length += skipped
                         i += skipped
                         last, at_last = i, length
-                        skipped = printed(data, i, stop) if skipped > 6 else 0
+                        skipped = printed(data, i, stop) if skipped == WIDTH else 0
                     if i == stop:
                         break
                 at = i

@@ -5,47 +5,53 @@ from __future__ import annotations
 import numpy as np
 
 from gristmill.signals.kernels.base import class_of, compiled, decode, lent
-from gristmill.signals.kernels.eights import EACH, TOPS, breaks, digits, eight_bytes, letters, until
+from gristmill.signals.kernels.sixtyfours import WIDTH, among, beginnings, below, first_of, last_of, ones
 from gristmill.signals.segment import DIGIT, FORMAT, LETTER, LINE_END, MARK, OTHER, SPACE, UNSPACED
 
 WORDS, CHARS, HASHES, ELLIPSES, LINES, BULLET_LINES, ELLIPSIS_LINES, ALPHABETIC_WORDS, STOP_WORDS, N_COUNTS = range(10)
 
-_STOP_WORDS = tuple(int.from_bytes(word, "big") for word in (b"the", b"be", b"to", b"of", b"and", b"that", b"have", b"with"))
-_STOP_BYTES = tuple(int.from_bytes(word, "little") for word in (b"the", b"be", b"to", b"of", b"and", b"that", b"have", b"with"))
+_WORDS = (b"the", b"be", b"to", b"of", b"and", b"that", b"have", b"with")
+_STOP_WORDS = tuple(int.from_bytes(word, "big") for word in _WORDS)
+_ALL_STOPS = (1 << len(_WORDS)) - 1
 _SPOILT = 1 << 40  # a core that can be no stop word
+_LONGEST_CORE = 4
+_AHEAD = 8  # bytes that `_stop_begins` may read past the sixty-four
 
-_ONE, _FOUR, _SEVEN, _TOP, _BYTE = (np.uint64(number) for number in (1, 4, 7, 56, 0xFF))
-_SMALL, _STOPS, _HASHES = np.uint64(0x2020202020202020), np.uint64(0x2E2E2E2E2E2E2E2E), np.uint64(0x2323232323232323)
-_LONGEST_CORE = np.uint64(0xFFFFFFFF)
+_ONE, _TWO = np.uint64(1), np.uint64(2)
 
-
-@lent
-def _holds(word, eight_times):  # type: ignore[no-untyped-def]
-    """Whether one of eight bytes is the byte that is given eight times."""
-    word ^= eight_times
-    return (word - EACH) & ~word & TOPS != 0
+_stop_begins = beginnings(_WORDS)
 
 
 @lent
-def _stop_word(word, of_letters):  # type: ignore[no-untyped-def]
-    """The bit of the stop word that the letters among eight ASCII characters spell, if they stand together and no digit among them."""
-    before = until(of_letters)[0]
-    shift = np.uint64(8 * before)
-    core, run = (word | _SMALL) >> shift, (of_letters >> shift >> np.uint64(7)) * _BYTE
-    if run > _LONGEST_CORE or run & (run + _ONE):
-        return 0
-    core &= run
-    bits = np.int64(0)
-    for bit in range(8):
-        bits |= np.int64(core == np.uint64(_STOP_BYTES[bit])) << bit
-    return bits
+def _stop_words(data, i, solid, letters):  # type: ignore[no-untyped-def]
+    """Bits of the stop words among the words of data[i : i + 64], which are the runs of `solid`.
+
+    A word is one if its letters stand together, spell it and have no digit beside them.
+    """
+    stops = np.int64(0)
+    may = _stop_begins(data, i) & letters & ~(letters << _ONE)
+    spoils = among(data, i, 0x30, 0x39)
+    while may:
+        first = first_of(may)
+        before = below(first)
+        word = below(first_of(~(solid | before))) & ~below(last_of(before & ~solid) + 1)
+        core = letters & word
+        length = ones(core)
+        if length <= _LONGEST_CORE and core & before == 0 and (core >> np.uint64(first)) == below(length) and not spoils & word:
+            spelt = np.int64(0)
+            for q in range(first, first + length):
+                spelt = spelt << 8 | np.int64(data[i + q] | 0x20)
+            for bit in range(len(_STOP_WORDS)):
+                stops |= np.int64(spelt == _STOP_WORDS[bit]) << bit
+        may &= may - _ONE
+    return stops
 
 
 @compiled
 def gopher_counts(data, offsets, classes):  # type: ignore[no-untyped-def]
     """int64 [texts, N_COUNTS]; the column STOP_WORDS holds how many distinct stop words occur."""
     counts = np.zeros((len(offsets) - 1, N_COUNTS), np.int64)
-    last_eight = len(data) - 8
+    last_block = len(data) - WIDTH - _AHEAD
     for row in range(len(offsets) - 1):
         words = chars = hashes = ellipses = lines = bullets = trailing = alphabetic = stops = 0
         in_word = wordy = alpha = False  # wordy: the open word holds a letter or digit; alpha: a letter
@@ -54,49 +60,50 @@ def gopher_counts(data, offsets, classes):  # type: ignore[no-untyped-def]
         line_open, ends_in_ellipsis, dots = False, False, 0
         i, stop = offsets[row], offsets[row + 1]
         while True:
-            if not in_word and i < stop and i <= last_eight:  # a word of printed ASCII characters
-                b = data[i]
-                if b <= 0x20 or b == 0x7F:
-                    dots = 0
-                    if classes[b] & LINE_END:
+            if not in_word and i <= last_block and i < stop:  # whole words of printed ASCII characters, blanks and newlines
+                breaks = among(data, i, 0x0A, 0x0A)
+                space = breaks | among(data, i, 0x20, 0x20)
+                solid = among(data, i, 0x21, 0x7E)
+                wide = min(first_of(~(space | solid)), stop - i)
+                if wide < stop - i:  # the last word may go on
+                    wide = last_of(space & below(wide)) + 1
+                if wide:
+                    here = below(wide)
+                    solid &= here
+                    breaks &= here
+                    words += ones(solid & ~(solid << _ONE))
+                    chars += ones(solid)
+                    letters = (among(data, i, 0x41, 0x5A) | among(data, i, 0x61, 0x7A)) & here
+                    spilt = solid + letters  # runs over the end of each word with a letter
+                    alphabetic += ones(spilt & ~solid) + (spilt < solid)
+                    hashes += ones(among(data, i, 0x23, 0x23) & here)
+                    if stops != _ALL_STOPS:
+                        stops |= _stop_words(data, i, solid, letters)
+                    full = among(data, i, 0x2E, 0x2E) & here
+                    thirds = full & full << _ONE & full << _TWO  # full stops behind two others
+                    if thirds:
+                        for j in range(wide):
+                            dots = dots + 1 if data[i + j] == 0x2E else 0
+                            ellipses += dots > 0 and dots % 3 == 0
+                    begun = 0
+                    while True:
+                        end = first_of(breaks) if breaks else wide
+                        line = solid & below(end) & ~below(begun)
+                        if line:
+                            if not line_open:
+                                line_open = True
+                                b = data[i + first_of(line)]
+                                bullets += b == 0x2D or b == 0x2A
+                            ends_in_ellipsis = thirds >> np.uint64(last_of(line)) & _ONE != 0
+                        if not breaks:
+                            break
                         lines += line_open
                         trailing += line_open and ends_in_ellipsis
                         line_open = False
-                    i += 1
-                    continue
-                word = eight_bytes(data, i)
-                after = breaks(word)
-                end, of_letters, marked, plain = i, np.uint64(0), False, True
-                while not after and end + 8 <= last_eight and end < stop:
-                    found = letters(word)
-                    of_letters |= found
-                    marked = marked or _holds(word, _STOPS) or _holds(word, _HASHES)
-                    plain = plain and ((found >> _SEVEN) * EACH >> _TOP > _FOUR or digits(word) != 0)  # no stop word
-                    end += 8
-                    word = eight_bytes(data, end)
-                    after = breaks(word)
-                length, bits = until(after) if after else (0, np.uint64(0))
-                long = end > i
-                end += length
-                if after and plain and end > i and end < stop and (data[end] <= 0x20 or data[end] == 0x7F):
-                    word &= bits
-                    found = letters(word)
-                    if not long and found and not digits(word):
-                        stops |= _stop_word(word, found)
-                    words += 1
-                    chars += end - i
-                    alphabetic += (of_letters | found) != 0
-                    if not line_open:
-                        line_open = True
-                        bullets += b == 0x2D or b == 0x2A
-                    ends_in_ellipsis, dots = False, 0
-                    if marked or _holds(word, _STOPS) or _holds(word, _HASHES):
-                        for p in range(i, end):
-                            hashes += data[p] == 0x23
-                            dots = dots + 1 if data[p] == 0x2E else 0
-                            ellipses += dots > 0 and dots % 3 == 0
-                        ends_in_ellipsis, dots = dots >= 3, 0
-                    i = end
+                        breaks &= breaks - _ONE
+                        begun = end + 1
+                    dots = 0
+                    i += wide
                     continue
             if i < stop:
                 point, i = decode(data, i)

@@ -6,11 +6,17 @@ import numpy as np
 
 from gristmill.signals.characters import DECIMAL, LINE_END, NUMERIC, SPACE, UPPER, WORD
 from gristmill.signals.kernels.base import compiled, decode, lent
+from gristmill.signals.kernels.sixtyfours import WIDTH, among, beginnings, below, first_of, last_of, longer_run, most_line_ends, ones
+from gristmill.signals.line_phrases import IN_WORDS, LONGEST_PREFIX, OF_WORDS
 from gristmill.signals.segment import KNOWN
 
 _EDIT = np.frombuffer(b"edit]", np.uint8)
 _NEEDED = np.frombuffer(b"citation needed]", np.uint8)
 _KELVIN = 0x212A  # its lower case is an ASCII k
+_ONE = np.uint64(1)
+_AHEAD = 8  # bytes that `_phrase_begins` may read past the sixty-four
+
+_phrase_begins, _word_begins = beginnings(IN_WORDS), beginnings(OF_WORDS)
 
 
 @lent
@@ -47,13 +53,10 @@ def citation_end(data, at, stop, flags):  # type: ignore[no-untyped-def]
 
 
 @lent
-def most_lines(data, offsets):  # type: ignore[no-untyped-def]
-    """No fewer than the lines of all texts."""
-    n = len(offsets) - 1
-    for i in range(offsets[0], offsets[-1]):
-        b = data[i]
-        n += (b >= 0x0A and b <= 0x0D) or (b >= 0x1C and b <= 0x1E) or b == 0x85 or b == 0xA8 or b == 0xA9
-    return n
+def _with_blanks(tail, n):  # type: ignore[no-untyped-def]
+    """The last three characters, a byte each, after n blanks more."""
+    bits = np.uint32(8 * min(n, 3))
+    return (tail << bits | np.uint32(0x202020) >> (np.uint32(24) - bits)) & np.uint32(0xFFFFFF)
 
 
 @compiled
@@ -62,10 +65,11 @@ def line_table(data, offsets, flags, step, found):  # type: ignore[no-untyped-de
     end (characters, int64 [3, lines]); first byte and byte after without white space around (int64 [lines, 2]); the
     last three characters without citation marks and white space after (one byte each, 255 above ASCII); words, longest
     word, characters that are no white space, upper-case ones, numeric ones (int32 [5, lines]); phrases (bits)."""
-    most = most_lines(data, offsets)
+    most = most_line_ends(data, offsets[0], offsets[-1]) + len(offsets) - 1
     rows, ends = np.empty(most, np.int64), np.empty((3, most), np.int64)
     spans, tails = np.empty((most, 2), np.int64), np.empty(most, np.uint32)
     counts, phrases = np.empty((5, most), np.int32), np.empty(most, np.uint8)
+    last_block = len(data) - WIDTH - _AHEAD
     n = 0
     for row in range(len(offsets) - 1):
         i, stop = offsets[row], offsets[row + 1]
@@ -77,6 +81,55 @@ def line_table(data, offsets, flags, step, found):  # type: ignore[no-untyped-de
             state, seen = np.int64(0), np.uint8(0)
             end = -1
             while i < stop:
+                if i <= last_block:  # printed ASCII characters and blanks, up to the line's end, a bracket or anything else
+                    blanks, brackets = among(data, i, 0x20, 0x20), among(data, i, 0x5B, 0x5B)
+                    others = ~among(data, i, 0x20, 0x7E) | brackets
+                    wide = min(first_of(others), stop - i)
+                    here = below(wide)
+                    filled = here & ~blanks
+                    char += wide
+                    if filled:
+                        p, q = last_of(filled), 0
+                        if solid == 0:
+                            q = first_of(filled)
+                            first = i + q
+                        solid += ones(filled)
+                        words += ones(filled & ~(filled << _ONE)) - (length > 0 and filled & _ONE != 0)
+                        upper += ones(among(data, i, 0x41, 0x5A) & here)
+                        numeric += ones(among(data, i, 0x30, 0x39) & here)
+                        run = first_of(~filled)
+                        longest = longer_run(filled, max(longest, length + run))
+                        length = length + wide if run == wide else wide - 1 - last_of(blanks & here)
+                        last = i + p + 1
+                        if p < 2:
+                            for j in range(q, p + 1):
+                                tail = tail << np.uint32(8) | np.uint32(data[i + j])
+                        else:
+                            tail = (
+                                np.uint32(data[i + p - 2]) << np.uint32(16)
+                                | np.uint32(data[i + p - 1]) << np.uint32(8)
+                                | np.uint32(data[i + p])
+                            )
+                        solid_tail = tail
+                        tail = _with_blanks(tail, wide - p - 1)
+                    elif wide:
+                        longest, length = max(longest, length), 0
+                        tail = _with_blanks(tail, wide)
+                    if solid and wide:
+                        within = (among(data, i, 0x41, 0x5A) | among(data, i, 0x61, 0x7A)) << _ONE  # behind a letter
+                        begins = (_phrase_begins(data, i) | _word_begins(data, i) & ~within) & here
+                        if wide < WIDTH and i + wide < stop and data[i + wide] != 0x0A:  # what stands there may be passed over, or be a k
+                            begins |= here & ~below(max(wide - (LONGEST_PREFIX - 1), 0))
+                        q = 0 if state else first_of(begins)
+                        while q < wide:
+                            state = np.int64(step[state + data[i + q]])
+                            seen |= found[state >> 7]
+                            q += 1
+                            if state == 0:
+                                q = max(q, first_of(begins & ~below(q)))
+                    i += wide
+                    if i == stop or wide == WIDTH:
+                        continue
                 at = i
                 b = data[i]
                 if b < 0x80:

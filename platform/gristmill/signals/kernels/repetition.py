@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from gristmill.signals.kernels.base import MIX, ODD, class_of, compiled, decode, lent
-from gristmill.signals.kernels.eights import bytes_key, eight_bytes, printed, store_eight
+from gristmill.signals.kernels.eights import bytes_key, eight_bytes, store_eight
+from gristmill.signals.kernels.sixtyfours import WIDTH, most_line_ends, printed
 from gristmill.signals.kernels.tables import slot_of, table_size
 from gristmill.signals.segment import FORMAT, LINE_END, SPACE
 
@@ -19,7 +20,9 @@ DUPLICATE = (5, 6, 7, 8, 9, 10)  # columns 3 to 8: characters of grams that were
 PARAGRAPHS, DUPLICATE_PARAGRAPHS, DUPLICATE_PARAGRAPH_CHARS, LINES, DUPLICATE_LINES, DUPLICATE_LINE_CHARS, N_COUNTS = range(7)
 
 _WIDEST_TOP, _WIDEST = TOP[-1], DUPLICATE[-1]
-_WINDOW = 16  # bytes: joined grams of so many or more begin alike if they are alike
+_KEYS_A_WORD = 4  # of bits: see `_bits`
+_EIGHTS = (0, 0, 0, 0, 0, 2, 2, 3, 4, 4, 4)  # by the pieces of a joined gram: how many times eight bytes of it are looked at first
+_AHEAD = 8 * max(_EIGHTS)  # bytes that may be read past the last gram
 
 
 @lent
@@ -28,20 +31,22 @@ def _grams(keys, widest, dolma, before, grams, places, slots, table, tallies, fi
     n = len(keys)
     for g in range(2, min(_WIDEST_TOP, n) + 1):
         out[g - 2] = before[g] + (0 if dolma else g - 1)  # of grams that occur once, the first counts
-    live = n
     for i in range(n):
-        grams[i], places[i] = keys[i], i
+        grams[i] = keys[i]
+    live = _perhaps_twice(keys, slots, table, places)
     for g in range(2, widest + 1):
-        kept = 0
-        for j in range(live - 1):  # the shorter grams here and one piece on must occur twice
-            if places[j + 1] == places[j] + 1:
-                places[kept] = places[j]
-                kept += 1
-        live = kept
+        if g > 2:
+            kept = 0
+            for j in range(live - 1):  # the shorter grams here and one piece on must occur twice
+                i = places[j]
+                places[kept] = i
+                kept += places[j + 1] == i + 1
+            live = kept
         if not live:
             return
         size = table_size(live)
         table[:size] = 0
+        tallies[:size] = 0
         most, earliest = 1, n
         for j in range(live):
             i = places[j]
@@ -51,17 +56,19 @@ def _grams(keys, widest, dolma, before, grams, places, slots, table, tallies, fi
             key = key * MIX | np.uint64(1)
             at = slot_of(table, size, key)
             slots[j] = at
-            if table[at] == 0:
-                table[at], tallies[at], firsts[at] = key, 1, i
-            else:
-                tallies[at] += 1
-                if tallies[at] > most or (tallies[at] == most and firsts[at] < earliest):
-                    most, earliest = tallies[at], firsts[at]
+            table[at] = key  # without asking what was there, which could not be foreseen
+            tally = tallies[at]
+            tallies[at] = tally + np.int32(1)
+            if g <= _WIDEST_TOP:
+                first = i if tally == 0 else firsts[at]
+                firsts[at] = first
+                if tally >= most or (tally == most - 1 and first < earliest):
+                    most, earliest = tally + 1, first
         kept = 0
         for j in range(live):
-            if tallies[slots[j]] > 1:
-                places[kept], slots[kept] = places[j], slots[j]
-                kept += 1
+            at = slots[j]
+            places[kept], slots[kept] = places[j], at
+            kept += tallies[at] > 1
         live = kept
         if g <= _WIDEST_TOP:
             if most > 1:
@@ -81,6 +88,52 @@ def _grams(keys, widest, dolma, before, grams, places, slots, table, tallies, fi
                 free = i + g
             else:
                 tallies[at] = -1
+
+
+@lent
+def _perhaps_twice(keys, marks, table, places):  # type: ignore[no-untyped-def]
+    """Writes to `places` where the pairs begin that may occur twice, and some more; how many there are."""
+    n = len(keys)
+    seen, again, size = _bits(table, n)
+    for i in range(n - 1):
+        key = (keys[i] ^ np.uint64(2)) * ODD + keys[i + 1]
+        mark = _mark((key ^ key >> np.uint64(29)) * MIX, size)
+        marks[i] = np.int32(mark)
+        _see(seen, again, mark)
+    kept = 0
+    for i in range(n - 1):
+        places[kept] = i
+        kept += _seen_again(again, marks[i])
+    return kept
+
+
+@lent
+def _bits(table, n):  # type: ignore[no-untyped-def]
+    """A bit for what has been seen, another for what has been seen again, 16 times as many as there are keys, and their number.
+
+    They fit into a cache that a table of all keys does not fit into. They lie where the table will.
+    """
+    words = n // _KEYS_A_WORD + 1
+    table[: 2 * words] = 0
+    return table[:words], table[words : 2 * words], np.uint64(64 * words)
+
+
+@lent
+def _mark(key, size):  # type: ignore[no-untyped-def]
+    return (key >> np.uint64(32)) * size >> np.uint64(32)
+
+
+@lent
+def _see(seen, again, mark):  # type: ignore[no-untyped-def]
+    at, bit = mark >> np.uint64(6), np.uint64(1) << (mark & np.uint64(63))
+    before = seen[at]
+    again[at] |= before & bit
+    seen[at] = before | bit
+
+
+@lent
+def _seen_again(again, mark):  # type: ignore[no-untyped-def]
+    return np.int64(again[np.uint64(mark) >> np.uint64(6)] >> (np.uint64(mark) & np.uint64(63)) & np.uint64(1))
 
 
 @compiled
@@ -109,8 +162,8 @@ def ngram_counts(chars, keys, bounds, dolma=False):  # type: ignore[no-untyped-d
 def joined_ngram_counts(data, starts, ends, chars, keys, bounds):  # type: ignore[no-untyped-def]
     """int64 [texts, 9], see TOP and DUPLICATE: the duplicate grams are alike if their pieces, written without spaces, are.
 
-    So "ab", "c" repeats "a", "bc". Then what is shorter by a piece need not repeat; but grams of _WINDOW bytes or more begin
-    with the same _WINDOW bytes, and only where those occur twice is anything looked up.
+    So "ab", "c" repeats "a", "bc". Then what is shorter by a piece need not repeat; but grams that are alike begin with the
+    same eight bytes, sixteen and so on, and only where those may occur twice is anything looked up.
     """
     texts = len(bounds) - 1
     out = np.zeros((texts, len(TOP) + len(DUPLICATE)), np.int64)
@@ -124,7 +177,7 @@ def joined_ngram_counts(data, starts, ends, chars, keys, bounds):  # type: ignor
     before, grams, at_byte = np.zeros(longest + 1, np.int64), np.empty(longest, np.uint64), np.zeros(longest + 1, np.int64)
     places, slots = np.empty(longest, np.int32), np.empty(longest, np.int32)
     table, tallies, firsts = np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.int32)
-    joined = np.zeros(most_bytes + _WINDOW, np.uint8)
+    joined = np.zeros(most_bytes + _AHEAD, np.uint8)
     for row in range(texts):
         a, b = bounds[row], bounds[row + 1]
         n, p = b - a, 0
@@ -141,37 +194,27 @@ def joined_ngram_counts(data, starts, ends, chars, keys, bounds):  # type: ignor
                 p += 1
                 q += 1
             at_byte[i + 1] = p
-        joined[p : p + _WINDOW] = 0
+        joined[p : p + _AHEAD] = 0
         _grams(keys[a:b], _WIDEST_TOP, False, before, grams, places, slots, table, tallies, firsts, out[row])
-        _joined_duplicates(joined, n, before, at_byte, places, slots, table, tallies, out[row])
+        _joined_duplicates(joined, n, before, at_byte, grams, places, slots, table, out[row])
     return out
 
 
 @lent
-def _joined_duplicates(joined, n, before, at_byte, places, slots, table, tallies, out):  # type: ignore[no-untyped-def]
-    least = DUPLICATE[0]
-    if n <= least:
-        return
-    size = table_size(n)
-    table[:size] = 0
-    for i in range(n):
-        p = at_byte[i]
-        key = (eight_bytes(joined, p) ^ ODD) * MIX
-        key = ((key ^ key >> np.uint64(29)) + eight_bytes(joined, p + 8)) * ODD
-        key = (key ^ key >> np.uint64(32)) * MIX | np.uint64(1)
-        at = slot_of(table, size, key)
-        slots[i] = at
-        if table[at] == 0:
-            table[at], tallies[at] = key, 1
-        else:
-            tallies[at] = 2
-    live = 0
-    for i in range(n - least + 1):
-        if tallies[slots[i]] == 2 or at_byte[i + least] - at_byte[i] < _WINDOW:
-            places[live] = i
-            live += 1
-    size = table_size(live)
+def _joined_duplicates(joined, n, before, at_byte, grams, places, marks, table, out):  # type: ignore[no-untyped-def]
+    """The columns of DUPLICATE of one text. `grams`: for each piece the key of the bytes that it and the following begin with."""
+    live, eights = max(n - DUPLICATE[0] + 1, 0), 0
+    for i in range(live):
+        grams[i], places[i] = ODD, i
     for g in DUPLICATE:
+        while live and eights < _EIGHTS[g]:
+            eights += 1
+            for j in range(live):
+                i = places[j]
+                grams[i] = _further(grams[i], joined, at_byte[i] + 8 * eights - 8)
+            if eights > 1:
+                live = _begin_alike(grams, at_byte, n, g, 8 * eights, places, live, marks, table)
+        size = table_size(live)
         table[:size] = 0
         free = 0
         for j in range(live):
@@ -180,13 +223,45 @@ def _joined_duplicates(joined, n, before, at_byte, places, slots, table, tallies
                 break
             if i < free:
                 continue
-            key = bytes_key(joined, at_byte[i], at_byte[i + g])
+            a, b = at_byte[i], at_byte[i + g]
+            key, done = grams[i], a + 8 * eights
+            if done > b:
+                key, done = ODD, a
+            while done + 8 <= b:
+                key = _further(key, joined, done)
+                done += 8
+            rest = eight_bytes(joined, done) & ((np.uint64(1) << np.uint64(8 * (b - done))) - np.uint64(1))
+            key = (key ^ rest ^ np.uint64(b - a) << np.uint64(56)) * ODD
+            key = (key ^ key >> np.uint64(31)) * MIX | np.uint64(1)
             at = slot_of(table, size, key)
             if table[at] == key:
                 out[g - 2] += before[i + g] - before[i]
                 free = i + g
             else:
                 table[at] = key
+
+
+@lent
+def _further(key, joined, at):  # type: ignore[no-untyped-def]
+    key = (key ^ eight_bytes(joined, at)) * MIX
+    return key ^ key >> np.uint64(29)
+
+
+@lent
+def _begin_alike(grams, at_byte, n, g, length, places, live, marks, table):  # type: ignore[no-untyped-def]
+    """Leaves of the places those where the first `length` bytes perhaps occur twice, or where a gram is shorter; how many."""
+    seen, again, size = _bits(table, live)
+    for j in range(live):
+        mark = _mark(grams[places[j]], size)
+        marks[j] = np.int32(mark)
+        _see(seen, again, mark)
+    kept = 0
+    for j in range(live):
+        i = places[j]
+        short = i + g <= n and at_byte[i + g] - at_byte[i] < length
+        places[kept] = i
+        kept += short or _seen_again(again, marks[j])
+    return kept
 
 
 @lent
@@ -204,12 +279,12 @@ def line_counts(data, offsets, classes):  # type: ignore[no-untyped-def]
     out = np.zeros((texts, N_COUNTS), np.int64)
     most = 1
     for row in range(texts):
-        most = max(most, _line_ends(data, offsets[row], offsets[row + 1]) + 1)
+        most = max(most, most_line_ends(data, offsets[row], offsets[row + 1]) + 1)
     size = table_size(most)
     line_table, paragraph_table = np.empty(size, np.uint64), np.empty(size, np.uint64)
     for row in range(texts):
         i, stop = offsets[row], offsets[row + 1]
-        size = table_size(_line_ends(data, i, stop) + 1)
+        size = table_size(most_line_ends(data, i, stop) + 1)
         line_table[:size] = 0
         paragraph_table[:size] = 0
         counts = out[row]
@@ -222,7 +297,7 @@ def line_counts(data, offsets, classes):  # type: ignore[no-untyped-def]
                     inner += skipped
                     i += skipped
                     end, chars = i, inner
-                    skipped = printed(data, i, stop) if skipped > 6 else 0
+                    skipped = printed(data, i, stop) if skipped == WIDTH else 0
             if i < stop:
                 at = i
                 point, i = decode(data, i)
@@ -267,13 +342,3 @@ def line_counts(data, offsets, classes):  # type: ignore[no-untyped-def]
             if at_end:
                 break
     return out
-
-
-@lent
-def _line_ends(data, i, stop):  # type: ignore[no-untyped-def]
-    """At least as many as the text has."""
-    n = 0
-    for j in range(i, stop):
-        byte = data[j]
-        n += 0x0A <= byte <= 0x0D or 0x1C <= byte <= 0x1E or byte == 0x85 or byte == 0xA8 or byte == 0xA9
-    return n

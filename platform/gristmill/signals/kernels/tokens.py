@@ -6,7 +6,8 @@ import numpy as np
 
 from gristmill.signals.kernels.addresses import is_address
 from gristmill.signals.kernels.base import compiled, decode, lent
-from gristmill.signals.kernels.eights import TOPS, breaks, bytes_key, digits, eight_bytes, letters, short_key, until
+from gristmill.signals.kernels.eights import bytes_key, short_key
+from gristmill.signals.kernels.sixtyfours import WIDTH, among, below, first_of, last_of
 from gristmill.signals.segment import KNOWN
 from gristmill.signals.tokens import (
     ALPHA,
@@ -28,6 +29,8 @@ from gristmill.signals.tokens import (
 
 _IDEOGRAPH = np.uint16(ALPHA | LOWER | UPPER | BEFORE_STOP)
 _NO = -1
+_NONE = np.uint64(0)
+_KNOWN_RUNS = 1 << 13
 
 
 @lent
@@ -253,52 +256,45 @@ def _joined(data, at, points, keys, kinds, lengths, out, n):  # type: ignore[no-
 
 
 @lent
-def _plain_run(data, i, stop, flags, keys, kinds, lengths):  # type: ignore[no-untyped-def]
-    """The byte after the run at i, and how many tokens it is: 1 for printed ASCII letters or digits alone, 2 with one mark behind.
+def _plain(data, a, b, alike, flags, keys, kinds, lengths):  # type: ignore[no-untyped-def]
+    """How many tokens the ASCII run data[a:b] is: 1 for letters or digits alone, 2 with one mark behind; 0 if it has to be cut.
 
-    0 tokens: the run is another, and has to be cut.
+    `alike`: how many letters, or how many digits, it begins with.
     """
-    last_eight = len(data) - 8
-    if i > last_eight:
-        return i, 0
-    word = eight_bytes(data, i)
-    found = breaks(word)
-    end, all_letters, all_digits = i, True, True
-    while not found:
-        all_letters, all_digits = all_letters and letters(word) == TOPS, all_digits and digits(word) == TOPS
-        end += 8
-        if not (all_letters or all_digits) or end > last_eight or end >= stop:
-            return i, 0
-        word = eight_bytes(data, end)
-        found = breaks(word)
-    n, bits = until(found)
-    end += n
-    if end > stop or n == 0 or (end < stop and not flags[data[end]] & SPACE):
-        return i, 0
-    word &= bits
-    wanted = TOPS & bits
-    of_letters, of_digits = letters(word), digits(word)
-    length, first, last = end - i, np.int64(data[i]), np.int64(data[end - 1])
+    length, first, last = b - a, np.int64(data[a]), np.int64(data[b - 1])
     exceptional = length <= LONGEST and lengths[0, first] & lengths[1, last] & 1 << length != 0
-    if (all_letters and of_letters == wanted) or (all_digits and of_digits == wanted):
+    if alike == length:
         if exceptional:
-            at = _find(keys, bytes_key(data, i, end))
+            at = _find(keys, bytes_key(data, a, b))
             if at >= 0 and not kinds[at] & UNIT:
-                return i, 0
-        return end, 1
+                return 0
+        return 1
     if length == 1:
-        return end, 1
-    wanted &= bits >> np.uint64(8)
-    if exceptional or not ((all_letters and of_letters == wanted) or (all_digits and of_digits == wanted)):
-        return i, 0
-    before = np.int64(data[end - 2])
+        return 1
+    if exceptional or alike < length - 1:
+        return 0
+    before = np.int64(data[b - 2])
     if not (flags[last] & SUFFIX or (last == 0x2E and flags[before] & BEFORE_STOP)):
-        return i, 0
+        return 0
     if length <= LONGEST + 1 and lengths[0, first] & lengths[1, before] & 1 << length - 1:
-        at = _find(keys, bytes_key(data, i, end - 1))
+        at = _find(keys, bytes_key(data, a, b - 1))
         if at >= 0 and not kinds[at] & UNIT:
-            return i, 0
-    return end, 2
+            return 0
+    return 2
+
+
+@lent
+def _runs(data, i, stop):  # type: ignore[no-untyped-def]
+    """Of the bytes at i, up to `stop`: the runs of ASCII that end there, letters, digits (bits), and of how many bytes.
+
+    A run with other characters ends it: that one has to be looked at a code point at a time.
+    """
+    space = among(data, i, 0x20, 0x20) | among(data, i, 0x09, 0x0D) | among(data, i, 0x1C, 0x1F)
+    wide = min(first_of(among(data, i, 0x80, 0xFF)), stop - i)
+    if wide < stop - i:
+        wide = last_of(space & below(wide)) + 1
+    capitals, smalls = among(data, i, 0x41, 0x5A), among(data, i, 0x61, 0x7A)
+    return ~space & below(wide), capitals | smalls, among(data, i, 0x30, 0x39), wide
 
 
 @lent
@@ -328,6 +324,24 @@ def _cut_run(data, i, m, flags, keys, kinds, cuts, lengths, points, sorts, at, o
     return _cut(data, at, points, sorts, m, numbers, stops, keys, kinds, cuts, lengths, out, tail)
 
 
+@lent
+def _recalled(data, a, b, flags, keys, kinds, cuts, lengths, points, sorts, at, out, tail, known, ends):  # type: ignore[no-untyped-def]
+    """How many tokens the ASCII run data[a:b] of at most 64 bytes is, and where they end: a byte each, of the first to the eighth.
+
+    More than eight are in `out` instead. `known`, `ends`: the runs that were cut last, since most of them come again.
+    """
+    key = bytes_key(data, a, b)
+    slot = np.int64(key >> np.uint64(32)) & (_KNOWN_RUNS - 1)
+    if known[slot] == key:
+        return last_of(ends[slot]) // 8 + 1, ends[slot]
+    pieces, packed = _cut_run(data, a, b - a, flags, keys, kinds, cuts, lengths, points, sorts, at, out, tail), _NONE
+    if pieces <= 8:
+        for j in range(pieces):
+            packed |= np.uint64(out[j]) << np.uint64(8 * j)
+        known[slot], ends[slot] = key, packed
+    return pieces, packed
+
+
 @compiled
 def _room(offsets):  # type: ignore[no-untyped-def]
     """Room for a run as long as the longest text; what is not written to costs no memory."""
@@ -346,37 +360,50 @@ def token_spans(data, offsets, flags, keys, kinds, cuts, lengths):  # type: igno
     chars, hashes = np.empty(most, np.int32), np.empty(most, np.uint64)
     bounds = np.zeros(texts + 1, np.int64)
     points, sorts, at, out, tail = _room(offsets)
+    known, known_ends = np.zeros(_KNOWN_RUNS, np.uint64), np.zeros(_KNOWN_RUNS, np.uint64)
+    last_block = len(data) - WIDTH
     n = 0
     for row in range(texts):
         i, stop = offsets[row], offsets[row + 1]
         while i < stop:
-            if flags[data[i]] & SPACE and data[i] < 0x80:
-                i += 1
-                continue
-            end, pieces = _plain_run(data, i, stop, flags, keys, kinds, lengths)
-            if pieces:
-                if pieces == 2:
-                    end -= 1
-                starts[n], ends[n], chars[n], hashes[n] = i, end, end - i, bytes_key(data, i, end)
-                n += 1
-                if pieces == 2:
-                    starts[n], ends[n], chars[n], hashes[n] = end, end + 1, 1, short_key(np.uint64(data[end]), 1)
-                    end += 1
+            solid, letters, digits, wide = _runs(data, i, stop) if i <= last_block else (_NONE, _NONE, _NONE, 0)
+            while solid or not wide:
+                if wide:
+                    bit = first_of(solid)
+                    behind = ~below(bit)
+                    begin, end = i + bit, i + first_of(~solid & behind)
+                    solid &= ~below(end - i)
+                    alike = max(first_of(~letters & behind), first_of(~digits & behind)) - bit
+                    pieces = _plain(data, begin, end, min(alike, end - begin), flags, keys, kinds, lengths)
+                    if pieces:
+                        if pieces == 2:
+                            end -= 1
+                        starts[n], ends[n], chars[n], hashes[n] = begin, end, end - begin, bytes_key(data, begin, end)
+                        n += 1
+                        if pieces == 2:
+                            starts[n], ends[n], chars[n], hashes[n] = end, end + 1, 1, short_key(np.uint64(data[end]), 1)
+                            n += 1
+                        continue
+                    pieces, packed = _recalled(
+                        data, begin, end, flags, keys, kinds, cuts, lengths, points, sorts, at, out, tail, known, known_ends
+                    )
+                    first = begin
+                    for j in range(pieces):
+                        after = begin + (np.int64(packed >> np.uint64(8 * j) & np.uint64(255)) if packed else np.int64(out[j]))
+                        starts[n], ends[n], chars[n], hashes[n] = first, after, after - first, bytes_key(data, first, after)
+                        first = after
+                        n += 1
+                    continue
+                m = _run(data, i, stop, flags)
+                pieces, first = _cut_run(data, i, m, flags, keys, kinds, cuts, lengths, points, sorts, at, out, tail), 0
+                for j in range(pieces):
+                    after = out[j]
+                    starts[n], ends[n], chars[n] = at[first], at[after], after - first
+                    hashes[n] = bytes_key(data, at[first], at[after])
+                    first = after
                     n += 1
-                i = end
-                continue
-            m = _run(data, i, stop, flags)
-            pieces, first = _cut_run(data, i, m, flags, keys, kinds, cuts, lengths, points, sorts, at, out, tail), 0
-            for j in range(pieces):
-                after = out[j]
-                starts[n], ends[n], chars[n] = at[first], at[after], after - first
-                hashes[n] = bytes_key(data, at[first], at[after])
-                first = after
-                n += 1
-            if m:
-                i = at[m]
-            else:
-                _, i = decode(data, i)
+                wide = at[m] - i if m else decode(data, i)[1] - i
+            i += wide
         bounds[row + 1] = n
     return starts[:n], ends[:n], chars[:n], hashes[:n], bounds
 
@@ -386,22 +413,32 @@ def token_counts(data, offsets, flags, keys, kinds, cuts, lengths):  # type: ign
     """int64 [texts]: how many tokens `token_spans` finds."""
     counts = np.zeros(len(offsets) - 1, np.int64)
     points, sorts, at, out, tail = _room(offsets)
+    last_block = len(data) - WIDTH
+    known, known_ends = np.zeros(_KNOWN_RUNS, np.uint64), np.zeros(_KNOWN_RUNS, np.uint64)
     for row in range(len(offsets) - 1):
         i, stop, n = offsets[row], offsets[row + 1], 0
         while i < stop:
-            if flags[data[i]] & SPACE and data[i] < 0x80:
-                i += 1
+            if i > last_block or not _runs(data, i, stop)[3]:
+                m = _run(data, i, stop, flags)
+                if m:
+                    n += _cut_run(data, i, m, flags, keys, kinds, cuts, lengths, points, sorts, at, out, tail)
+                    i = at[m]
+                else:
+                    _, i = decode(data, i)
                 continue
-            end, pieces = _plain_run(data, i, stop, flags, keys, kinds, lengths)
-            if pieces:
+            solid, letters, digits, wide = _runs(data, i, stop)
+            while solid:
+                bit = first_of(solid)
+                behind = ~below(bit)
+                begin, end = i + bit, i + first_of(~solid & behind)
+                solid &= ~below(end - i)
+                alike = max(first_of(~letters & behind), first_of(~digits & behind)) - bit
+                pieces = _plain(data, begin, end, min(alike, end - begin), flags, keys, kinds, lengths)
+                if not pieces:
+                    pieces, _ = _recalled(
+                        data, begin, end, flags, keys, kinds, cuts, lengths, points, sorts, at, out, tail, known, known_ends
+                    )
                 n += pieces
-                i = end
-                continue
-            m = _run(data, i, stop, flags)
-            n += _cut_run(data, i, m, flags, keys, kinds, cuts, lengths, points, sorts, at, out, tail)
-            if m:
-                i = at[m]
-            else:
-                _, i = decode(data, i)
+            i += wide
         counts[row] = n
     return counts

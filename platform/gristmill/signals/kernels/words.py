@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gristmill.signals.kernels.base import MIX, ODD, class_of, compiled, decode
-from gristmill.signals.kernels.eights import breaks, bytes_key, eight_bytes, short_key, until
+from gristmill.signals.kernels.eights import bytes_key, eight_bytes, short_key
+from gristmill.signals.kernels.sixtyfours import WIDTH, among, below, first_of, last_of
 from gristmill.signals.segment import DIGIT, FORMAT, LETTER, SPACE, UNSPACED
 
 
@@ -21,30 +22,30 @@ def word_spans(data, offsets, classes):  # type: ignore[no-untyped-def]
     starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)  # what is not written to costs no memory
     chars, keys = np.empty(most, np.int32), np.empty(most, np.uint64)
     bounds = np.zeros(texts + 1, np.int64)
-    last_eight = len(data) - 8
+    last_block = len(data) - WIDTH - 8  # of the last word of a block eight bytes are read
     n = 0
     for row in range(texts):
         i, stop = offsets[row], offsets[row + 1]
         while i < stop:
-            if i <= last_eight:  # a word of printed ASCII characters
-                word = eight_bytes(data, i)
-                flags = breaks(word)
-                if flags:
-                    length, bits = until(flags)
-                    end, key = i + length, short_key(word & bits, length)
-                else:
-                    end, key = i + 8, np.uint64(0)
-                    while flags == 0 and end <= last_eight and end < stop:
-                        flags = breaks(eight_bytes(data, end))
-                        end += until(flags)[0] if flags else 8
-                if end > stop:
-                    end, key = stop, np.uint64(0)
-                if end == stop or (flags and (data[end] <= 0x20 or data[end] == 0x7F)):
-                    if end > i:
-                        starts[n], ends[n], chars[n] = i, end, end - i
-                        keys[n] = key if key else bytes_key(data, i, end)
-                        n += 1
-                    i = end + 1
+            if i <= last_block:  # words of printed ASCII characters
+                solid = ~(among(data, i, 0x00, 0x20) | among(data, i, 0x7F, 0x7F))
+                wide = min(first_of(among(data, i, 0x80, 0xFF)), stop - i)
+                if wide < stop - i:
+                    wide = last_of(~solid & below(wide)) + 1
+                solid &= below(wide)
+                while solid:
+                    bit = first_of(solid)
+                    length = first_of(~solid & ~below(bit)) - bit
+                    begin = i + bit
+                    solid &= ~below(bit + length)
+                    starts[n], ends[n], chars[n] = begin, begin + length, length
+                    if length < 8:
+                        keys[n] = short_key(eight_bytes(data, begin) & below(8 * length), length)
+                    else:
+                        keys[n] = bytes_key(data, begin, begin + length)
+                    n += 1
+                i += wide
+                if wide:
                     continue
             in_word = wordy = unspaced = silent = skipped = False
             begin, last, length = i, i, 0
