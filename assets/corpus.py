@@ -9,8 +9,8 @@ from gristmill.corpus import mixture, packing, provenance, tokenizer
 from gristmill.errors import ContractError
 from gristmill.lake.workspace import Check, Made, Partition, Workspace
 from gristmill.recipe import PHASES, Recipe
+from gristmill.texts import final_texts
 from gristmill.views import VERSION as VIEWS
-from gristmill.views import final
 
 HELD_OUT_DOCUMENTS = 200  # on which a tokenizer is measured
 MIX_BOUND = 0.02  # points by which a share of the mix may be missed
@@ -120,13 +120,11 @@ def _candidates(workspace: Workspace) -> pl.DataFrame:
 
 def _texts(workspace: Workspace, origin: str, doc_ids: list[str]) -> pl.DataFrame:
     """Final text (doc_id, text) of those documents of a shard, or of synthetic/<set>, that are named."""
-    wanted = pl.LazyFrame({"doc_id": doc_ids}, schema={"doc_id": pl.String})
     if origin.startswith("synthetic/"):
+        wanted = pl.LazyFrame({"doc_id": doc_ids}, schema={"doc_id": pl.String})
         made = workspace.scan("synthetic_sets", origin.removeprefix("synthetic/"))
         return made.join(wanted, on="doc_id", how="semi").select("doc_id", "text").collect()
-    documents = workspace.scan("documents", origin, "documents").join(wanted, on="doc_id", how="semi").collect()
-    edits = workspace.scan("edits", origin).join(wanted, on="doc_id", how="semi").collect()
-    return final(documents, edits).select("doc_id", "text")
+    return final_texts(workspace, origin, doc_ids).select("doc_id", "text")
 
 
 def _curated(workspace: Workspace, shard: str, split: str) -> list[str]:
@@ -236,7 +234,7 @@ def phases(recipe: Recipe) -> list[str]:
 
 
 def corpus_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    curated = ["curated_shards", "deduplicated_shards", "documents", "edits"]
+    curated = ["curated_shards", "deduplicated_shards", "documents", "edits", "repeated_spans"]
     everything = dg.AllPartitionMapping()
     return [
         made_asset(

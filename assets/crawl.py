@@ -1,8 +1,10 @@
 """raw_crawl and documents: what the shards hold, and the text of every page."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
+import polars as pl
 
 from assets.materialize import made_asset
 from gristmill.crawl.archive import VERSION as ARCHIVE_VERSION
@@ -10,10 +12,11 @@ from gristmill.crawl.documents import VERSION as DOCUMENTS_VERSION
 from gristmill.crawl.documents import extract_documents
 from gristmill.crawl.folders import VERSION as FOLDERS_VERSION
 from gristmill.crawl.responses import VERSION as RESPONSES_VERSION
-from gristmill.crawl.sources import source_digest
+from gristmill.crawl.sources import source_digest, source_digests
+from gristmill.crawl.taken_texts import taken_down_rows
 from gristmill.crawl.urls import VERSION as URLS_VERSION
 from gristmill.crawl.warc import VERSION as WARC_VERSION
-from gristmill.crawl.warc import read_records, read_shard
+from gristmill.crawl.warc import read_pages, read_records
 from gristmill.errors import SourceError
 from gristmill.lake.workspace import Check, Made, Partition, Workspace
 from gristmill.progress import Progress
@@ -27,6 +30,11 @@ MAX_FAILED = 0.5
 
 def source_version(workspace: Workspace, shard: str) -> str:
     return source_digest(workspace.lake, shard)
+
+
+def source_versions(workspace: Workspace, shards: Sequence[str]) -> Mapping[str, str]:
+    """The versions of many shards at once, for the plan; a shard that is no longer registered has none."""
+    return source_digests(workspace.lake)
 
 
 def make_raw_crawl(workspace: Workspace, shard: Partition) -> Made:
@@ -47,10 +55,12 @@ def make_raw_crawl(workspace: Workspace, shard: Partition) -> Made:
 
 def make_documents(workspace: Workspace, shard: Partition) -> Made:
     assert shard is not None
-    records = workspace.read("raw_crawl", shard, "records")
+    every = workspace.read("raw_crawl", shard, "records")
+    hits = workspace.read("tombstones", shard)
+    taken_down, records = taken_down_rows(every, hits), every.join(hits, on="doc_id", how="anti")
     expected = records["doc_id"].n_unique()
     with Progress(f"documents {shard}", total=expected, unit="pages") as progress:
-        found = read_shard(workspace.lake, shard, workspace.recipe.extraction.max_bytes, Counter())
+        found = read_pages(workspace.lake, shard, records, workspace.recipe.extraction.max_bytes)
         documents, quarantine, counts = extract_documents(records, found, workspace.recipe.extraction, workspace.cache, progress.advance)
     if documents.height + quarantine.height != expected:
         raise SourceError(
@@ -60,10 +70,11 @@ def make_documents(workspace: Workspace, shard: Partition) -> Made:
         )
     languages = documents["language"].value_counts().sort(["count", "language"], descending=[True, False]).head(10)
     return Made(
-        {"documents": documents, "quarantine": quarantine},
+        {"documents": documents, "quarantine": pl.concat([quarantine, taken_down])},
         metadata={
             "documents": documents.height,
             "quarantined": quarantine.height,
+            "taken down": taken_down.height,
             "characters": int(documents["n_chars"].sum()),
             "from cache": counts["cached"],
             "worker restarts": counts["worker restarts"],
@@ -132,7 +143,7 @@ def crawl_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.Ass
             make=make_documents,
             version=f"{DOCUMENTS_VERSION}.{reading}",
             sections=["extraction"],
-            deps=["raw_crawl"],
+            deps=["raw_crawl", "tombstones"],
             partitions=shards,
             description="The main text and language of every page, once per document. "
             "Pages without text, or that cannot be extracted, are in quarantine.",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gristmill.model.decoder import Decoder
 
 FLOAT = "float"
-METHOD_VERSION = "1.1.1.1"  # of documents, bits_per_byte, baselines and samples, which import torch; a test holds them equal
+METHOD_VERSION = "1.2.1.1"  # of documents, bits_per_byte, baselines and samples, which import torch; a test holds them equal
 
 
 def make_eval_reports(workspace: Workspace, partition: Partition) -> Made:
@@ -56,6 +56,9 @@ def make_eval_reports(workspace: Workspace, partition: Partition) -> Made:
         {
             "eval_scores": table.select(*CONTRACTS["eval_scores"].schema),
             "samples": texts.with_columns(model=pl.lit(name), scheme=pl.lit(scheme)).select(*CONTRACTS["samples"].schema),
+            "document_scores": bits_per_byte.by_document(scores, documents)
+            .with_columns(model=pl.lit(name), scheme=pl.lit(scheme))
+            .select(*CONTRACTS["document_scores"].schema),
         },
         metadata={
             **{row["metric"].replace("_", " "): row["value"] for row in overall.iter_rows(named=True)},
@@ -169,7 +172,7 @@ def evaluation_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
                 ("quantized_variants", by_variant),
                 ("mixed_corpus", everything),
                 "tokenizer",
-                *((name, everything) for name in ("curated_shards", "deduplicated_shards", "documents", "edits")),
+                *((name, everything) for name in ("curated_shards", "deduplicated_shards", "documents", "edits", "repeated_spans")),
             ],
             version=METHOD_VERSION,
             sections=["evaluation", "sources.groups", "training.threads"],

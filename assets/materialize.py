@@ -15,10 +15,13 @@ from typing import Any
 
 import dagster as dg
 
+from gristmill.lake.failures import ATTEMPTS, Failures
+from gristmill.lake.lease import Holder, Lease
 from gristmill.lake.workspace import Check, Inputs, Made, Output, Partition, Workspace
 from gristmill.lineage.plan import SOURCE
 from gristmill.recipe import Recipe
-from resources.event_log import CODE_VERSION, DATA_VERSION, FILES, HELD, INPUTS, asset_key, loading, parent_partitions
+from resources.event_log import ALGORITHM, HELD, SECTIONS, Edges, asset_key
+from resources.plan_cache import CODE_VERSION, DATA_VERSION, FILES, INPUTS
 from resources.workers import Workers
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)  # `backfill_policy`, and conditions that user code evaluates
@@ -100,55 +103,115 @@ def made_asset(
         output_required=False,
         pool=pool,
         tags={HELD: held} if held else None,
-        metadata={"recipe sections": ", ".join(sections) or "none", "algorithm version": version},
+        metadata={SECTIONS: ", ".join(sections) or "none", ALGORITHM: version, "attempts, unattended": ATTEMPTS},
     )
     def _asset(context: dg.AssetExecutionContext) -> Iterator[Any]:
         workspace = context.resources.lake.workspace(recipe)
         step = _Step(name, make, workspace, code_version, held == "manual", {each: getattr(context.resources, each) for each in resources})
         wanted = _wanted(context, partitions is not None)
-        inputs = _inputs(context, workspace, list(dep_keys), wanted, source_version)
-        failed: dict[Partition, str] = {}
-        dagster_tags = _dagster_input_tags(context, list(dep_keys), recipe)
-        start = time.monotonic()
-        mapped = (context.resources.workers if parallel else Workers(processes=1)).map(step, wanted, inputs)
-        for done, (partition, result, error) in enumerate(mapped, 1):
-            if error:
-                failed[partition] = error
-                context.log.error(f"{name}[{partition}] failed:\n{error}")
-                continue
-            output, cached = result
-            tags = _tags(output) | dagster_tags
-            metadata = _metadata(output, cached, workspace.head_key(name, partition))
-            if len(wanted) == 1:
-                yield dg.MaterializeResult(
+        claims = {"run": context.run_id, "code_version": code_version, "partitions": wanted}
+        died: list[Holder] = []
+        with Lease(workspace.lake, workspace.namespace, name).held(claims, lambda text: context.log.info(f"{name} {text}"), died.append):
+            inputs = _inputs(context, workspace, list(dep_keys), wanted, source_version)
+            failures = _Failing(context, key, Failures(workspace), code_version, inputs)
+            failures.of_dead(died, workspace)
+            workspace.record_code(name, code_version, version, sections)
+            dagster_tags = _dagster_input_tags(context, list(dep_keys), recipe)
+            start = time.monotonic()
+            mapped = (context.resources.workers if parallel else Workers(processes=1)).map(step, wanted, inputs)
+            for done, (partition, result, error) in enumerate(mapped, 1):
+                if error:
+                    failures.add(partition, error)
+                    continue
+                output, cached = result
+                failures.clear(partition)
+                tags = _tags(output) | dagster_tags
+                metadata = _metadata(output, cached, workspace.head_key(name, partition))
+                if len(wanted) == 1:
+                    yield dg.MaterializeResult(
+                        asset_key=key,
+                        metadata=metadata,
+                        data_version=dg.DataVersion(output.data_version),
+                        tags={tag: value for tag, value in tags.items() if tag.startswith(INPUTS)},
+                    )
+                else:
+                    context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=metadata, tags=tags))
+                    rate = done / max(time.monotonic() - start, 1e-9)
+                    context.log.info(f"{name}: {done}/{len(wanted)} partitions, {rate:.2f}/s, {(len(wanted) - done) / rate:.0f} s left")
+            if failures.errors:
+                raise failures.as_failure(len(wanted))
+            for check, look in checks.items():
+                outcome = look(workspace)
+                yield dg.AssetCheckResult(
+                    check_name=check,
                     asset_key=key,
-                    metadata=metadata,
-                    data_version=dg.DataVersion(output.data_version),
-                    tags={tag: value for tag, value in tags.items() if tag.startswith(INPUTS)},
+                    passed=bool(outcome.passed),
+                    description=outcome.description or None,
+                    severity=dg.AssetCheckSeverity.ERROR if outcome.severity == "error" else dg.AssetCheckSeverity.WARN,
+                    metadata={label: _metadata_value(value) for label, value in outcome.metadata.items()},
                 )
-            else:
-                context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=metadata, tags=tags))
-                rate = done / max(time.monotonic() - start, 1e-9)
-                context.log.info(f"{name}: {done}/{len(wanted)} partitions, {rate:.2f}/s, {(len(wanted) - done) / rate:.0f} s left")
-        if failed:
-            raise dg.Failure(
-                f"{len(failed)} of {len(wanted)} partitions of {name} failed: {', '.join(str(p) for p in failed)}. "
-                f"The first: {next(iter(failed.values())).strip().splitlines()[-1]}",
-                metadata={str(partition): dg.MetadataValue.md(f"```\n{error}\n```") for partition, error in failed.items()},
-                allow_retries=False,
-            )
-        for check, look in checks.items():
-            outcome = look(workspace)
-            yield dg.AssetCheckResult(
-                check_name=check,
-                asset_key=key,
-                passed=bool(outcome.passed),
-                description=outcome.description or None,
-                severity=dg.AssetCheckSeverity.ERROR if outcome.severity == "error" else dg.AssetCheckSeverity.WARN,
-                metadata={label: _metadata_value(value) for label, value in outcome.metadata.items()},
-            )
 
     return _asset
+
+
+class _Failing:
+    """What fails in a run: counted in the lake, shown on the asset's page, told when the run ends."""
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        key: dg.AssetKey,
+        failures: Failures,
+        code_version: str,
+        inputs: Mapping[Partition, Inputs],
+    ):
+        self.context, self.key, self.failures, self.code_version, self.inputs = context, key, failures, code_version, inputs
+        self.errors: dict[Partition, str] = {}
+        self._before = set(failures.of(key.path[-1]))
+
+    def add(self, partition: Partition, error: str) -> None:
+        name = self.key.path[-1]
+        self.errors[partition] = error
+        self.context.log.error(f"{name}[{partition}] failed:\n{error}")
+        self._count(partition, error, self.context.run_id)
+
+    def of_dead(self, holders: Sequence[Holder], workspace: Workspace) -> None:
+        """A process that died while it made a partition counts as a failure of it: what kills its process must not be tried
+        for ever. Nobody can tell which of the partitions in work it was."""
+        name = self.key.path[-1]
+        for holder in holders:
+            if holder.claims.get("code_version") != self.code_version:
+                continue
+            for partition in holder.claims["partitions"]:
+                if partition in self.inputs and not workspace.made_before(
+                    name, partition, self.code_version, self.inputs[partition].digests
+                ):
+                    self._count(partition, f"{holder} died while it made this", holder.claims["run"])
+
+    def _count(self, partition: Partition, error: str, run: str) -> None:
+        name = self.key.path[-1]
+        failure = self.failures.add(name, partition, error, self.code_version, self.inputs[partition].digests, run)
+        self._before.add(partition)
+        metadata: dict[str, Any] = {
+            "failure": str(failure),
+            "left alone": failure.left_alone,
+            "error": dg.MetadataValue.md(f"```\n{failure.error}\n```"),
+        }
+        self.context.log_event(dg.AssetObservation(self.key, partition=partition, metadata=metadata, description=str(failure)))
+
+    def clear(self, partition: Partition) -> None:
+        if partition in self._before:
+            self.failures.clear(self.key.path[-1], partition)
+
+    def as_failure(self, of: int) -> dg.Failure:
+        """Every failed partition is an entry of the metadata."""
+        first = next(iter(self.errors.values())).strip().splitlines()[-1]
+        names = ", ".join(str(partition) for partition in self.errors)
+        return dg.Failure(
+            f"{len(self.errors)} of {of} partitions of {self.key.path[-1]} failed: {names}. The first: {first}",
+            metadata={str(partition): dg.MetadataValue.md(f"```\n{error}\n```") for partition, error in self.errors.items()},
+            allow_retries=False,
+        )
 
 
 def _wanted(context: dg.AssetExecutionContext, partitioned: bool) -> list[Partition]:
@@ -176,7 +239,7 @@ def _inputs(
     source_version: Callable[[Workspace, str], str] | None,
 ) -> dict[Partition, Inputs]:
     """For each partition: the data versions in the lake that it is going to read."""
-    graph, namespace = context.job_def.asset_layer.asset_graph, workspace.recipe.namespace
+    edges, namespace = Edges(context.job_def.asset_layer.asset_graph, context.instance), workspace.recipe.namespace
     versions: dict[tuple[str, Partition], str] = {}
 
     def version(dep: str, partition: Partition) -> str:
@@ -186,13 +249,12 @@ def _inputs(
         return versions[dep, partition]
 
     found: dict[Partition, Inputs] = {}
-    with loading(context.instance):
-        for partition in wanted:
-            read = {}
-            for dep in deps:
-                keys = parent_partitions(graph, context.asset_key, partition, asset_key(namespace, dep))
-                read[dep] = {key or "": version(dep, key) for key in keys}
-            found[partition] = Inputs(read, {SOURCE: source_version(workspace, partition or "")} if source_version else {})
+    for partition in wanted:
+        read = {}
+        for dep in deps:
+            keys = edges.parents(context.asset_key, partition, asset_key(namespace, dep))
+            read[dep] = {key or "": version(dep, key) for key in keys}
+        found[partition] = Inputs(read, {SOURCE: source_version(workspace, partition or "")} if source_version else {})
     return found
 
 

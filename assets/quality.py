@@ -22,6 +22,7 @@ from assets.quality_checks import (
     teacher_grades,
 )
 from gristmill import views
+from gristmill.dedup import last_verdicts
 from gristmill.dedup.vectors import read_vectors
 from gristmill.errors import GristmillError
 from gristmill.lake.workspace import Made, Partition, Workspace
@@ -139,11 +140,19 @@ def make_curated_shards(workspace: Workspace, shard: Partition) -> Made:
     judged = workspace.recipe.source_of(str(shard)) not in settings.except_sources
     cutoff = _cutoff(workspace) if judged else None
     after = curation.curate(before, workspace.read("quality_scores", shard), cutoff)
+    scored = int(after["kept"].sum())
+    splits = workspace.read("deduplicated_shards", shard, "splits")
+    after = last_verdicts.judge(after, workspace.read("contamination", shard, "contamination"), splits, workspace.recipe.decontamination)
+    after = last_verdicts.too_short(after, workspace.read("contamination", shard, "final_sizes"), workspace.recipe.dedup.min_chars)
+    dropped = after.filter(~pl.col("kept"))["first_rule"]
     return Made(
         {"verdicts": after},
         metadata={
             "survivors before": int(before["kept"].sum()),
             "kept": int(after["kept"].sum()),
+            "dropped by quality": int(before["kept"].sum()) - scored,
+            "contaminated": int(dropped.str.starts_with(last_verdicts.CONTAMINATED).sum()),
+            "nothing left after cuts": int((dropped == last_verdicts.TOO_SHORT).sum()),
             "judged": judged and cutoff is not None,
             "cutoff": cutoff if cutoff is not None else "none",
             "nearest to the cutoff": [] if cutoff is None else _nearest(workspace, str(shard), cutoff),
@@ -322,11 +331,19 @@ def quality_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.A
             make=make_curated_shards,
             partitions=shards,
             parallel=True,
-            deps=["deduplicated_shards", "quality_scores", "quality_classifier"],
-            version=curation.VERSION,
-            sections=["quality.drop_lowest", "quality.except_sources", "sources.groups"],
+            deps=["deduplicated_shards", "quality_scores", "quality_classifier", "contamination"],
+            version=f"{curation.VERSION}.{last_verdicts.VERSION}",
+            sections=[
+                "quality.drop_lowest",
+                "quality.except_sources",
+                "sources.groups",
+                "decontamination.min_overlap",
+                "decontamination.held_out",
+                "dedup.min_chars",
+            ],
             kinds={"polars", "parquet"},
             checks={"drops_what_was_asked": drops_what_was_asked},
-            description="The shard's final verdicts: the lowest scores of the judged sources are dropped too. What may enter a corpus.",
+            description="The shard's final verdicts: the lowest scores, what holds an evaluation item, and what cuts left empty are "
+            "dropped too. What may enter a corpus.",
         ),
     ]

@@ -100,7 +100,7 @@ def drops_what_was_asked(workspace: Workspace) -> Check:
         found = workspace.metadata("curated_shards", shard)
         if found["judged"]:
             judged += found["survivors before"]
-            dropped += found["survivors before"] - found["kept"]
+            dropped += found["dropped by quality"]
     asked = workspace.recipe.quality.drop_lowest
     share = dropped / judged if judged else 0.0
     expected = asked * judged

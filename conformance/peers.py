@@ -56,6 +56,11 @@ DATATROVE_03 = Peer("datatrove", "0.3.0", "peer_datatrove.py", punkt=True)
 DOLMA = Peer("dolma", "1.2.1", "peer_dolma.py", punkt=True)  # its import looks for Punkt and would try to download it
 ALL = (DATATROVE, DATATROVE_03, DOLMA)
 
+DATATROVE_MINHASH = Peer("datatrove", "0.10.1", "peer_datatrove_minhash.py")
+DATASKETCH = Peer("datasketch", "2.0.0", "peer_datasketch.py")
+RENSA = Peer("rensa", "0.5.0", "peer_rensa.py")
+SEMHASH = Peer("semhash", "0.5.0", "peer_semhash.py")
+
 
 def interpreter(peer: Peer) -> Path:
     """The peer's own Python, installed first where it is not yet."""
@@ -104,5 +109,5 @@ def _pip(python: Path, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    for each in ALL:
+    for each in (*ALL, DATASKETCH, RENSA, SEMHASH):
         print(interpreter(each))

@@ -23,7 +23,8 @@ HEAD = """# Conformance
 
 What gristmill's profiles decide beside the peers they are named after. This page is written by `make conformance`, which
 installs each peer's wheel in an environment of its own under `.peers/` and asks it about the same texts; the ordinary
-tests hold our decisions to the golden ones recorded by the same command (`tests/gristmill/policy/golden/`).
+tests hold our decisions to the golden ones recorded by the same command (`tests/gristmill/policy/golden/`). The last section
+compares near-duplicate pairs.
 
 *Pages* are those of the demo: {pages}. *Adversarial* are {adversarial}
 (`conformance/texts.py`): repetitions, marks, sentences and line ends at every rate around the thresholds, and whatever

@@ -3,7 +3,7 @@
 Installs each peer in an environment of its own (once), has it decide on the demo's pages and on adversarial texts,
 compares, writes docs/conformance.md and the golden files. The exit status is 1 where a profile, given the peer's own
 pieces, does not agree on every document, where with our segmentation it agrees on less than ENOUGH, or where a
-disagreement has no explanation.
+disagreement has no explanation, and where our near-duplicate pairs are off the theory of their bands.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 from conformance import golden, peers
 from conformance.causes import RULES, cause
 from conformance.compare import ALL, OWN, Row, compare
+from conformance.duplicates import compared
+from conformance.duplicates_report import section
 from conformance.pages import crawled_pages
 from conformance.profiles import CONFORMANCES
 from conformance.report import ENOUGH, Disagreement, Outcome, write_report
@@ -69,6 +71,8 @@ def main() -> int:
         answers = {answer["id"]: answer for answer in decisions(peer, sets["golden"])}
         golden.write(golden.FOLDER / f"{peer.name}-{peer.version}.json.xz", answers)
     text, failures = write_report(outcomes, {name: sets[name] for name in ("pages", "adversarial")})
+    pairs, wrong = section(compared())
+    text, failures = f"{text}\n{pairs}", failures + wrong
     REPORT.write_text(text)
     print(text)
     for failure in failures:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,13 @@ from typing import Any
 import click
 
 from jobs import deployment
+from jobs.audit_cli import audit
+from jobs.builds_cli import builds, diff
+from jobs.duplicates_cli import duplicates
+from jobs.plan_cli import plan, rebuild
 from jobs.policy_cli import policy
+from jobs.takedown_cli import takedown
+from jobs.why_cli import why as why_command
 
 
 class Commands(click.Group):
@@ -31,7 +36,15 @@ def main() -> None:
     """A build system for language models: crawls in; corpora, checkpoints and reports out, with lineage."""
 
 
+main.add_command(audit)
+main.add_command(builds)
+main.add_command(diff)
+main.add_command(duplicates)
+main.add_command(plan)
+main.add_command(rebuild)
 main.add_command(policy)
+main.add_command(takedown)
+main.add_command(why_command)
 
 
 @main.group()
@@ -89,46 +102,9 @@ def crawl_site_command(urls: tuple[str, ...], out: Path, max_pages: int, max_byt
     """Crawl sites politely, breadth-first and bounded, into a WARC file."""
     from gristmill.crawl.site import crawl_site
 
-    _log_to_terminal()
+    log_to_terminal()
     report = crawl_site(list(urls), out, max_pages=max_pages, max_bytes=max_bytes, delay_seconds=delay, allow_remote=remote)
     click.echo(f"{report}\n{out}\nNext: gristmill crawl add NAME {out}")
-
-
-@main.command()
-@deployment.namespace_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per stale or waiting partition.")
-def plan(namespace: str | None, as_json: bool) -> None:
-    """What is stale, why, and what waits for it."""
-    driver = deployment.driver(deployment.recipe(namespace))
-    result = driver.plan()
-    if as_json:
-        for row in result.rows():
-            click.echo(json.dumps(row))
-        return
-    if result.is_fresh:
-        click.echo("Everything is fresh.")
-    for name, reasons in result.reasons.items():
-        waiting = result.waiting[name]
-        if reasons or waiting:
-            why: dict[str, int] = {}
-            for partition in {**reasons, **waiting}:
-                text = "; ".join(reasons.get(partition, [])) or f"may change with {waiting[partition]}"
-                why[text] = why.get(text, 0) + 1
-            for text, count in why.items():
-                click.echo(f"{name:24} {count:6} {text}")
-    for name, moved in result.held_back.items():
-        click.echo(f'{name:24}   held {", ".join(moved)} moved; set its refresh to "always" to follow')
-
-
-@main.command()
-@deployment.namespace_option
-@click.option("--until", multiple=True, help="Stop at this asset (and make what is upstream of it).")
-def rebuild(namespace: str | None, until: tuple[str, ...]) -> None:
-    """Make what the plan calls stale, in dependency order."""
-    _log_to_terminal()
-    outcome = deployment.driver(deployment.recipe(namespace)).drive(until)
-    _print_outcome(outcome)
-    sys.exit(0 if outcome.succeeded else 1)
 
 
 @main.command()
@@ -167,13 +143,14 @@ def performance(namespace: str | None) -> None:
 @main.command()
 def demo() -> None:
     """Real sites, crawled and taken through the whole graph to an evaluated model."""
-    _log_to_terminal()
+    log_to_terminal()
     from jobs.demo import run_demo
 
     sys.exit(run_demo())
 
 
-def _log_to_terminal() -> None:
+def log_to_terminal() -> None:
+    """What gristmill says while it works, with the time; nothing of the libraries."""
     import logging
 
     class Plain(logging.Formatter):
@@ -187,21 +164,6 @@ def _log_to_terminal() -> None:
     handler.setFormatter(Plain())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("gristmill").setLevel(logging.INFO)
-
-
-def _print_outcome(outcome: Any) -> None:
-    for row in outcome.rows():
-        click.echo(f"{row['asset']:24} {row['made']:4} made {row['made before']:4} made before {row['seconds']:8.1f} s  {row['result']}")
-    for check in outcome.failed_checks:
-        click.secho(
-            f"check {check['asset']}.{check['check']} failed ({check['severity'].lower()}): {check['description']}",
-            fg="yellow" if check["severity"] == "WARN" else "red",
-        )
-    if not outcome.rows():
-        click.echo("Everything is fresh; nothing was made.")
-    for row in outcome.left.rows():
-        if row["state"] == "stale" and row["asset"] in outcome.wanted:
-            click.secho(f"still stale: {row['asset']}[{row['partition']}]: {'; '.join(row['reasons'])}", fg="red")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from jobs.driver import Driver
 from jobs.drives import drive_jobs
 from jobs.sensors import new_files_sensor
 from jobs.shards import sync_shards
+from resources.audit_log import AuditLogResource
 from resources.embedder import EmbedderResource
 from resources.event_log import DagsterGraph, asset_key
 from resources.lake import LakeResource, open_lake
@@ -52,6 +53,7 @@ def resource_definitions() -> dict[str, dg.ConfigurableResource]:
         "workers": Workers(processes=settings.workers()),
         "embedder": EmbedderResource(),
         "teacher": TeacherResource(),
+        "log": AuditLogResource(),
     }
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from gristmill.crawl.sources import register
 from gristmill.evaluation.report import write_report
 from gristmill.lineage.funnel import format_funnel
-from jobs import cli, deployment, settings
+from jobs import deployment, plan_cli, settings
 from jobs.demo_sources import prepare
 from jobs.performance import Footprint
 
@@ -37,7 +37,7 @@ def run_demo() -> int:
     console = Console()
     console.print()
     format_funnel(workspace, console)
-    cli._print_outcome(outcome)
+    plan_cli.print_outcome(outcome)
     console.print(
         f"\n{'Done' if outcome.succeeded else 'Stopped'} in {footprint.seconds:,.0f} s. The report: [bold]{report}[/bold]\n",
         highlight=False,

@@ -2,7 +2,8 @@
 
 A step downstream of a many-partition step in the same run is skipped by Dagster, and only after an asset has
 been rebuilt is it known whether what reads it changed at all; so each asset is a run of its own, planned anew.
-The plan decides from what is, so an interrupted drive is simply started again.
+The plan decides from what is, so an interrupted drive is simply started again. Where somebody else makes an asset at
+the moment, the drive waits and plans anew.
 """
 
 from __future__ import annotations
@@ -17,47 +18,72 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.utils import make_new_run_id
 
 from assets.materialize import PARTITIONS
+from gristmill.errors import LakeError
+from gristmill.lake.lease import Lease, is_alive
 from gristmill.lake.workspace import Partition, Workspace
+from gristmill.lineage.cost import Cost, Step, duration, steps, total
 from gristmill.lineage.plan import Plan, plan
-from resources.event_log import DagsterGraph
+from jobs.origin import record
+from jobs.selection import Selection, selection
+from resources.event_log import DagsterGraph, SourceVersions
+from resources.plan_cache import PlanCache
 
 log = logging.getLogger("gristmill")
 
 DRIVER = "gristmill/driver"  # run tag: host and process that drives the run
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
-SourceVersions = Mapping[str, Callable[[Workspace, str], str]]
-
 
 @dataclass
 class Outcome:
-    """What a drive did: per asset the partitions made anew, found made before, and failed; and checks that failed."""
+    """What a drive did: per asset the partitions made anew, found made before, cut off early (they waited for what turned
+    out the same), and failed with their errors; and checks that failed. `left` is the plan at its end."""
 
     made: dict[str, list[Partition]] = field(default_factory=dict)
     reused: dict[str, list[Partition]] = field(default_factory=dict)
+    cut_off: dict[str, list[Partition]] = field(default_factory=dict)
+    saved: Cost = field(default_factory=Cost)  # what the partitions that were cut off would have cost
     failed: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, dict[str, str]] = field(default_factory=dict)  # asset -> partition -> traceback
     failed_checks: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     left: Plan = field(default_factory=Plan)
     wanted: list[str] = field(default_factory=list)
+    interrupted: bool = False
+    build: str = ""  # that was recorded, or that stood already
 
     @property
     def succeeded(self) -> bool:
-        return not self.failed and not any(check["severity"] == "ERROR" for check in self.failed_checks)
+        return not self.failed and not self.interrupted and not any(check["severity"] == "ERROR" for check in self.failed_checks)
 
     def rows(self) -> list[dict[str, Any]]:
+        names = [name for name in self.left.reasons if name in self.seconds or name in self.cut_off]
         return [
             {
                 "asset": name,
                 "made": len(self.made.get(name, [])),
                 "made before": len(self.reused.get(name, [])),
-                "seconds": round(seconds, 1),
+                "cut off early": len(self.cut_off.get(name, [])),
+                "seconds": round(self.seconds.get(name, 0.0), 1),
                 "result": self.failed.get(name, "ok"),
             }
-            for name, seconds in self.seconds.items()
+            for name in names
         ]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "succeeded": self.succeeded,
+            "interrupted": self.interrupted,
+            "build": self.build,
+            "assets": self.rows(),
+            **{name: getattr(self, name) for name in ("made", "reused", "cut_off", "errors", "failed_checks")},
+            "saved": self.saved.as_json(),
+            "left": [row for row in self.left.rows() if row["asset"] in self.wanted],
+        }
 
 
 class Driver:
@@ -67,58 +93,119 @@ class Driver:
         self.job = definitions.resolve_implicit_global_asset_job_def()
         self.asset_graph = definitions.resolve_asset_graph()
         self.instance, self.workspace, self.source_versions = instance, workspace, source_versions
+        self.cache = PlanCache(instance, workspace.lake.cache_folder / "plan")
 
     def graph(self) -> DagsterGraph:
-        return DagsterGraph(self.instance, self.asset_graph, self.workspace, self.source_versions)
+        return DagsterGraph(self.instance, self.asset_graph, self.workspace, self.source_versions, self.cache)
 
     def plan(self) -> Plan:
-        return plan(self.graph())
+        """The plan; and it is remembered what the present code versions are made of, so that a later plan can say what moved."""
+        planned = plan(self.graph())
+        for name, node in planned.nodes.items():
+            if node.code is not None:
+                self.workspace.record_code(name, node.code_version, node.code.algorithm, node.code.sections)
+        return planned
 
-    def until(self, targets: Collection[str]) -> list[str]:
-        """The targets and everything upstream of them, in dependency order; all assets when there are none."""
-        nodes = self.graph().nodes()
-        wanted = set(targets) or {node.name for node in nodes}
-        for node in reversed(nodes):
-            if node.name in wanted:
-                wanted.update(node.parents)
-        return [node.name for node in nodes if node.name in wanted]
+    def steps(self, planned: Plan, chosen: Selection) -> list[Step]:
+        """What a plan comes to within a selection, with costs."""
+        found = []
+        for step in steps(self.workspace, planned, chosen.assets):
+            taken = [partition for partition in step.partitions if chosen.takes(step.asset, partition)]
+            if len(taken) < len(step.partitions):
+                step.cost, step.partitions = step.cost.share(len(taken)), taken
+            if taken:
+                found.append(step)
+        return found
 
-    def drive(self, targets: Collection[str] = (), tags: Mapping[str, str] | None = None, say: Callable[[str], None] = log.info) -> Outcome:
-        """Makes what is stale among `targets` and their ancestors; goes on past a failed asset where nothing needs it."""
+    def select(self, until: Collection[str] = (), select: Collection[str] = ()) -> Selection:
+        return selection(self.graph().nodes(), until, select)
+
+    def drive(
+        self,
+        until: Collection[str] = (),
+        tags: Mapping[str, str] | None = None,
+        say: Callable[[str], None] = log.info,
+        select: Collection[str] = (),
+    ) -> Outcome:
+        """Makes what is stale in the selection (`jobs.selection`); goes on past a failed asset where nothing needs it. An
+        interrupt (Ctrl-C) ends the run in work, marks it canceled and returns: what was made stays."""
         fail_abandoned_runs(self.instance)
-        names = self.until(targets)
-        outcome = Outcome(left=self.plan(), wanted=names)
-        for position, name in enumerate(names, 1):
-            ready = outcome.left.ready(name)
-            if not ready:
-                continue
-            reasons = outcome.left.reasons[name][ready[0]]
-            say(f"[{position}/{len(names)}] {name}: {_count(ready)} ({'; '.join(reasons)})")
-            start = time.monotonic()
-            self._run(name, ready, dict(tags or {}), outcome)
-            outcome.seconds[name] = time.monotonic() - start
-            outcome.left = self.plan()  # what was made may have come out the same
-            done = len(outcome.made.get(name, [])) + len(outcome.reused.get(name, []))
-            say(
-                f"[{position}/{len(names)}] {name}: {done} made in {outcome.seconds[name]:.1f} s"
-                + (f", FAILED: {outcome.failed[name]}" if name in outcome.failed else "")
-            )
+        chosen = self.select(until, select)
+        names = chosen.assets
+        first = self.plan()
+        outcome = Outcome(left=first, wanted=list(names))
+        try:
+            for position, name in enumerate(names, 1):
+                self._make(name, f"[{position}/{len(names)}] {name}", chosen, dict(tags or {}), say, outcome)
+                if outcome.interrupted:
+                    break
+        except KeyboardInterrupt:  # between two runs
+            outcome.interrupted = True
+        self._cut_off(first, chosen, outcome)
+        if not until and not select and not outcome.interrupted and outcome.left.is_fresh:
+            self._record(say, outcome)
         return outcome
 
+    def _record(self, say: Callable[[str], None], outcome: Outcome) -> None:
+        try:
+            outcome.build = record(self.workspace, outcome.left).name
+        except LakeError as error:  # what was made stands, named or not
+            say(f"no build was recorded: {error}")
+
+    def _make(self, name: str, title: str, chosen: Selection, tags: dict[str, str], say: Callable[[str], None], outcome: Outcome) -> None:
+        def ready() -> list[Partition]:
+            return [partition for partition in outcome.left.ready(name) if chosen.takes(name, partition)]
+
+        if not ready():
+            return
+        if Lease(self.workspace.lake, self.workspace.namespace, name).wait(lambda text: say(f"{title}: {text}")):
+            outcome.left = self.plan()
+        partitions = ready()
+        if not partitions:
+            say(f"{title}: made by another rebuild")
+            return
+        reasons = outcome.left.reasons[name][partitions[0]]
+        cost = total([step for step in steps(self.workspace, outcome.left, [name]) if not step.waits_for], certain=True)
+        about = f", about {duration(cost.total_seconds)} of work" if cost.total_seconds >= 1 else ""
+        say(f"{title}: {_count(partitions)}{about} ({'; '.join(str(reason) for reason in reasons)})")
+        start = time.monotonic()
+        self._run(name, partitions, tags, outcome)
+        outcome.seconds[name] = time.monotonic() - start
+        outcome.left = self.plan()  # what was made may have come out the same
+        done = len(outcome.made.get(name, [])) + len(outcome.reused.get(name, []))
+        say(
+            f"{title}: {done} made in {outcome.seconds[name]:.1f} s"
+            + (f", FAILED: {outcome.failed[name]}" if name in outcome.failed else "")
+        )
+
     def _run(self, name: str, ready: list[Partition], tags: dict[str, str], outcome: Outcome) -> None:
-        key = self.graph().key(name)
+        key, run_id = self.graph().key(name), make_new_run_id()
         tags |= {DRIVER: f"{socket.gethostname()}:{os.getpid()}"}
         if ready != [None]:
             tags |= {RANGE_START: str(ready[0]), RANGE_END: str(ready[-1]), PARTITIONS: json.dumps(ready)}
-        result = self.job.execute_in_process(
-            instance=self.instance,
-            asset_selection=[key],
-            tags=tags,
-            raise_on_error=False,
-            run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
-        )
-        # from the log, not from the result: a failed step's result lacks the partitions that it had made by then
-        for entry in self.instance.all_logs(result.run_id):
+        success = False
+        try:
+            success = self.job.execute_in_process(
+                instance=self.instance,
+                asset_selection=[key],
+                tags=tags,
+                raise_on_error=False,
+                run_id=run_id,
+                run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
+            ).success
+        except (KeyboardInterrupt, DagsterExecutionInterruptedError):
+            outcome.interrupted = True
+        self._read(run_id, name, outcome)
+        run = self.instance.get_run_by_id(run_id)
+        if outcome.interrupted and run is not None:  # Dagster calls it failed, and what failed is not tried again unattended
+            self.instance.report_run_canceled(run, "Interrupted. What was made stays; the next rebuild makes the rest.")
+        if not success and not outcome.interrupted and name not in outcome.failed:
+            outcome.failed[name] = f"run {run_id} failed"
+
+    def _read(self, run_id: str, name: str, outcome: Outcome) -> None:
+        """What the run did, from the log and not from its result: a failed step's result lacks the partitions made by then."""
+        key = self.graph().key(name)
+        for entry in self.instance.all_logs(run_id):
             event = entry.dagster_event
             if event is None:
                 continue
@@ -137,10 +224,29 @@ class Driver:
                         }
                     )
             elif event.is_step_failure:
-                error = event.step_failure_data.error
+                error, said = event.step_failure_data.error, event.step_failure_data.user_failure_data
+                if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+                    outcome.interrupted = True
+                    continue
                 outcome.failed[name] = error.message.strip() if error else "failed"
-        if not result.success and name not in outcome.failed:
-            outcome.failed[name] = f"run {result.run_id} failed"
+                for partition, value in (said.metadata if said else {}).items():
+                    text = str(value.value).removeprefix("```\n").removesuffix("\n```")
+                    outcome.errors.setdefault(name, {})["" if partition == "None" else partition] = text
+
+    def _cut_off(self, first: Plan, chosen: Selection, outcome: Outcome) -> None:
+        left = outcome.left
+        for step in self.steps(first, chosen):
+            if step.is_certain:
+                continue
+            done = {*outcome.made.get(step.asset, []), *outcome.reused.get(step.asset, [])}
+            spared = [
+                partition
+                for partition in step.partitions
+                if partition not in done and partition not in left.reasons[step.asset] and partition not in left.waiting[step.asset]
+            ]
+            if spared:
+                outcome.cut_off.setdefault(step.asset, []).extend(spared)
+                outcome.saved += step.cost.share(len(spared))
 
 
 def fail_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
@@ -150,20 +256,10 @@ def fail_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
     active = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
     for run in instance.get_runs(dg.RunsFilter(statuses=active)):
         host, _, pid = run.tags.get(DRIVER, "").rpartition(":")
-        if host == socket.gethostname() and not _is_alive(int(pid)):
+        if host == socket.gethostname() and not is_alive(int(pid)):
             instance.report_run_failed(run, "The process that drove this run is gone; the next rebuild makes what it left.")
             abandoned.append(run.run_id)
     return abandoned
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _count(partitions: list[Partition]) -> str:

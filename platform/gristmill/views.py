@@ -3,10 +3,12 @@
 - extracted: `documents.text`, never changed; seen by `edits`.
 - clean: extracted without the lines that the policy's rules remove and without what the recipe strips; seen by signals,
   dedup, embeddings and scores.
-- final: clean with personal data masked; seen by tokenizer, corpus and evaluation.
+- final: clean without what other documents hold too (`cuts`), and with personal data masked; seen by tokenizer, decontamination,
+  corpus and evaluation.
 
 An edit is a row (`doc_id`, start, end, replacement, rule): characters [start, end) of the view before the one
-that the rule belongs to are replaced. `text_hash` is the blake2b-128 of the UTF-8 text, in hex, of the view itself.
+that the rule belongs to are replaced; a cut is one that replaces by nothing. `text_hash` is the blake2b-128 of the UTF-8
+text, in hex, of the view itself.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ from typing import Literal
 
 import polars as pl
 
+from gristmill.edits.spans import apart_from
 from gristmill.errors import ContractError
 from gristmill.lake.hashing import text_hash
 
-VERSION = "2"
+VERSION = "3"
 
 FINAL = "pii."
 """What the name of a rule begins with whose edits make the final view. All other edits make the clean one."""
@@ -34,9 +37,10 @@ def clean(documents: pl.DataFrame, edits: pl.DataFrame) -> pl.DataFrame:
     return _edited(documents.select(COLUMNS), of_view(edits, "clean"))
 
 
-def final(documents: pl.DataFrame, edits: pl.DataFrame) -> pl.DataFrame:
-    """doc_id, text, text_hash of the final view, in the documents' order."""
-    return _edited(clean(documents, edits), of_view(edits, "final"))
+def final(documents: pl.DataFrame, edits: pl.DataFrame, cuts: pl.DataFrame) -> pl.DataFrame:
+    """doc_id, text, text_hash of the final view, in the documents' order; `cuts` as their contract, without overlaps."""
+    gone = cuts.select("doc_id", "start", "end", pl.lit("").alias("replacement"), "rule")
+    return _edited(clean(documents, edits), apart_from(gone, of_view(edits, "final")))
 
 
 def of_view(edits: pl.DataFrame, view: View) -> pl.DataFrame:

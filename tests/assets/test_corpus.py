@@ -110,6 +110,7 @@ def fill(lake: Lake, shards: dict[str, list[int]], recipe: Recipe = RECIPE) -> W
         workspace.store("documents", shard, Made({"documents": documents, "quarantine": CONTRACTS["quarantine"].empty()}), "1")
         workspace.store("edits", shard, Made({"edits": pl.DataFrame(masked, schema=CONTRACTS["edits"].schema, orient="row")}), "1")
         workspace.store("deduplicated_shards", shard, Made({"verdicts": verdicts, "splits": splits}), "1")
+        workspace.store("repeated_spans", shard, Made({"cuts": CONTRACTS["cuts"].empty()}), "1")
         workspace.store("quality_scores", shard, Made({"scores": scores}), "1")
         workspace.store("curated_shards", shard, Made({"verdicts": verdicts}), "1")
     synthetic = pl.DataFrame(

@@ -10,6 +10,7 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from assets.crawl import crawl_assets, make_documents, make_raw_crawl, records_found, source_version, text_found
+from assets.takedown import make_tombstones, takedown_assets
 from gristmill.crawl.sources import register, shards
 from gristmill.errors import SourceError
 from gristmill.lake.workspace import Workspace
@@ -54,6 +55,7 @@ def make_all(workspace: Workspace) -> dict[str, tuple[str, str]]:
     versions = {}
     for shard in shards(workspace.lake):
         raw = workspace.store("raw_crawl", shard, make_raw_crawl(workspace, shard), "1")
+        workspace.store("tombstones", shard, make_tombstones(workspace, shard), "1")
         versions[shard] = raw.data_version, workspace.store("documents", shard, make_documents(workspace, shard), "1").data_version
     return versions
 
@@ -118,7 +120,7 @@ def test_an_archive_that_is_mostly_broken_fails_the_check(workspace: Workspace, 
 
 def test_the_assets_run_and_only_extraction_makes_documents_stale(filled: Workspace, tmp_path: Path):
     definition = dg.DynamicPartitionsDefinition(name="shards")
-    assets = crawl_assets(RECIPE, definition)
+    assets = [*crawl_assets(RECIPE, definition), *takedown_assets(RECIPE, definition)]
     resources = {"lake": LakeResource(root=filled.lake.root, s3=S3Resource()), "workers": Workers(processes=1)}
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("shards", shards(filled.lake))

@@ -50,7 +50,8 @@ def test_partitions_and_what_they_depend_on():
         dg.AssetSpec("mixed_corpus", partitions_def=dg.StaticPartitionsDefinition(["general"])),
     ]
     shards = dg.DynamicPartitionsDefinition(name="shards")
-    stubs += [dg.AssetSpec(name, partitions_def=shards) for name in ("curated_shards", "deduplicated_shards", "documents", "edits")]
+    read = ("curated_shards", "deduplicated_shards", "documents", "edits", "repeated_spans")
+    stubs += [dg.AssetSpec(name, partitions_def=shards) for name in read]
     resources = {name: dg.ResourceDefinition.none_resource() for name in ("lake", "workers")}
     graph = dg.Definitions([*stubs, dg.AssetSpec("tokenizer"), *everything], resources=resources).resolve_asset_graph()
 

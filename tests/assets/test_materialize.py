@@ -15,8 +15,8 @@ from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Check, Made, Partition, Workspace
 from gristmill.recipe import Recipe
 from jobs.driver import Driver, fail_abandoned_runs
-from resources.event_log import latest_records
 from resources.lake import LakeResource
+from resources.plan_cache import latest_records
 from resources.workers import Workers
 
 SHARDS = [f"web/{i:04d}" for i in range(6)]

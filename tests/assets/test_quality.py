@@ -143,6 +143,8 @@ def fill(workspace: Workspace) -> None:
                 "splits": pl.DataFrame(splits, schema=CONTRACTS["splits"].schema),
             },
         )
+        sizes = documents.select("doc_id", pl.col("n_bytes", "n_chars") + 1_000)
+        put(workspace, "contamination", shard, {"contamination": CONTRACTS["contamination"].empty(), "final_sizes": sizes})
 
 
 def put(workspace: Workspace, asset: str, partition: str | None, tables: dict[str, pl.DataFrame]) -> None:
@@ -196,6 +198,28 @@ def test_the_lowest_of_the_judged_source_are_dropped_with_their_reason(built):
     assert (dropped["value"] < dropped["threshold"]).all() and dropped["threshold"].n_unique() == 1
     lists = {hashlib.md5(f"{shard}/{i}".encode()).hexdigest() for shard in SHARDS for i in range(0, DOCUMENTS, 3)}
     assert sum(doc_id in lists for doc_id in dropped["doc_id"]) > 0.9 * dropped.height
+
+
+def test_what_holds_an_item_and_what_cuts_left_empty_is_dropped_too(tmp_path: Path):
+    workspace = Workspace(Lake(tmp_path), RECIPE)
+    fill(workspace)
+    build(workspace)
+    shard = "lib/0000"
+    splits = workspace.read("deduplicated_shards", shard, "splits")
+    leaked, short = splits.filter(pl.col("split") == "train")["doc_id"].to_list()[:2]
+    held_out = splits.filter(pl.col("split") == "test")["doc_id"][0]
+    hits = [(doc_id, "held_out/x", 9, overlap, 0, 9) for doc_id, overlap in ((leaked, 0.9), (short, 0.1), (held_out, 1.0))]
+    sizes = workspace.read("contamination", shard, "final_sizes")
+    sizes = sizes.with_columns(n_chars=pl.when(pl.col("doc_id") == short).then(7).otherwise("n_chars"))
+    found = pl.DataFrame(hits, schema=CONTRACTS["contamination"].schema, orient="row")
+    put(workspace, "contamination", shard, {"contamination": found, "final_sizes": sizes})
+    made = quality.make_curated_shards(workspace, shard)
+    gone = made.tables["verdicts"].filter(~pl.col("kept") & (pl.col("first_rule") != "dedup.near"))
+    assert {row["doc_id"]: (row["first_rule"], row["value"]) for row in gone.iter_rows(named=True)} == {
+        leaked: ("contamination.held_out", 0.9),
+        short: ("dedup.min_chars", 7.0),
+    }
+    assert (made.metadata["contaminated"], made.metadata["nothing left after cuts"]) == (1, 1)
 
 
 def test_an_excepted_source_and_earlier_drops_are_left_alone(built):
@@ -278,7 +302,7 @@ def test_a_rule_that_never_fires_and_one_that_takes_too_much_fail(built, tmp_pat
         for shard in SHARDS:
             found = {**workspace.metadata("curated_shards", shard)}
             if found["judged"]:
-                found["kept"] = kept if kept < 72 else found["survivors before"]
+                found["dropped by quality"] = found["survivors before"] - kept if kept < 72 else 0
             copy.store("curated_shards", shard, Made({"verdicts": workspace.read("curated_shards", shard)}, metadata=found), "1")
         assert not quality_checks.drops_what_was_asked(copy).passed
 

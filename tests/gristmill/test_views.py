@@ -10,7 +10,7 @@ from gristmill.errors import ContractError
 from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.hashing import text_hash
 
-NO_EDITS = CONTRACTS["edits"].empty()
+NO_EDITS, NO_CUTS = CONTRACTS["edits"].empty(), CONTRACTS["cuts"].empty()
 
 
 def documents(**texts: str) -> pl.DataFrame:
@@ -24,7 +24,7 @@ def edits(*rows: tuple[str, int, int, str, str]) -> pl.DataFrame:
 
 def test_without_edits_text_and_hash_pass_as_they_are() -> None:
     given = documents(b="two", a="one")
-    assert views.final(given, NO_EDITS).equals(given.select(views.COLUMNS))
+    assert views.final(given, NO_EDITS, NO_CUTS).equals(given.select(views.COLUMNS))
     assert views.clean(given.head(0), NO_EDITS).height == 0
 
 
@@ -32,7 +32,7 @@ def test_masks_belong_to_the_final_view_alone() -> None:
     given = documents(b="é write to x@y.zz or z@y.zz", a="one")
     masked = edits(("b", 21, 27, "M", "pii.email"), ("b", 11, 17, "LONGER", "pii.email"))
     assert views.clean(given, masked).equals(given.select(views.COLUMNS))
-    final = views.final(given, masked)
+    final = views.final(given, masked, NO_CUTS)
     assert final["doc_id"].to_list() == ["b", "a"]
     assert final["text"][0] == "é write to LONGER or M"
     assert final["text_hash"].to_list() == [text_hash("é write to LONGER or M"), text_hash("one")]
@@ -40,7 +40,7 @@ def test_masks_belong_to_the_final_view_alone() -> None:
 
 def test_edits_of_documents_that_are_not_there_change_nothing() -> None:
     given = documents(a="one")
-    assert views.final(given, edits(("z", 0, 1, "", "pii.ip"))).equals(given.select(views.COLUMNS))
+    assert views.final(given, edits(("z", 0, 1, "", "pii.ip")), NO_CUTS).equals(given.select(views.COLUMNS))
 
 
 @pytest.mark.parametrize("rows", [
@@ -50,14 +50,14 @@ def test_edits_of_documents_that_are_not_there_change_nothing() -> None:
 ])  # fmt: skip
 def test_spans_that_cannot_be_applied_are_refused(rows: list[tuple[str, int, int, str, str]]) -> None:
     with pytest.raises(ContractError, match="overlaps another one or leaves the text"):
-        views.final(documents(a="one"), edits(*rows))
+        views.final(documents(a="one"), edits(*rows), NO_CUTS)
 
 
 def test_masks_have_offsets_in_the_clean_view_and_every_other_rule_in_the_extracted_one() -> None:
     given = documents(a="menu\nwrite to x@y.zz")
     both = edits(("a", 0, 5, "", "my.menu"), ("a", 9, 15, "M", "pii.email"))
     assert views.clean(given, both)["text"][0] == "write to x@y.zz"
-    assert views.final(given, both)["text"][0] == "write to M"
+    assert views.final(given, both, NO_CUTS)["text"][0] == "write to M"
 
 
 @settings(deadline=None)
@@ -69,4 +69,14 @@ def test_applying_spans_is_what_slicing_says(text: str, cuts: list[int], replace
     for start, end in reversed(spans):
         expected = expected[:start] + replacement + expected[end:]
     rows = [("a", start, end, replacement, "pii.ip") for start, end in spans]
-    assert views.final(documents(a=text), edits(*reversed(rows)))["text"][0] == expected
+    assert views.final(documents(a=text), edits(*reversed(rows)), NO_CUTS)["text"][0] == expected
+
+
+def test_the_final_view_leaves_out_what_is_cut_and_masks_the_rest() -> None:
+    given = documents(a="menu\nwrite to me@mill.example or you@mill.example\nend")
+    cut = pl.DataFrame(
+        [("a", 0, 5, "dedup.line", 9, None, None), ("a", 20, 28, "dedup.substring", 2, "b", None)], schema=NO_CUTS.schema, orient="row"
+    )
+    mask = edits(("a", 14, 29, "M", "pii.email"), ("a", 33, 49, "N", "pii.email"))
+    assert given["text"][0][14:29] == "me@mill.example" and given["text"][0][33:49] == "you@mill.example"
+    assert views.final(given, mask, cut)["text"][0] == "write to M or N\nend"

@@ -173,3 +173,8 @@ def corpus_hash(workspace: Workspace) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def corpus_hash_of():
     return corpus_hash
+
+
+@pytest.fixture(scope="session")
+def pages_written():
+    return write_pages

@@ -6,6 +6,8 @@ import dagster as dg
 import pytest
 
 from assets.materialize import PARTITIONS
+from gristmill.lake.failures import ATTEMPTS
+from gristmill.recipe import load_recipe
 from jobs import definitions
 from jobs.driver import DRIVER, RANGE_END, RANGE_START
 
@@ -16,7 +18,7 @@ def tick(built):
     mill, _, _ = built
     cursor = None
 
-    def tick_once() -> dict[str, list[str | None]]:
+    def tick_once(may_fail: bool = False) -> dict[str, list[str | None]]:
         nonlocal cursor
         definitions.deployment.cache_clear()
         defs = definitions.build_definitions(list(definitions.deployment().values()))
@@ -40,7 +42,9 @@ def tick(built):
             tags = (
                 {} if partitions == [None] else {RANGE_START: partitions[0], RANGE_END: partitions[-1], PARTITIONS: json.dumps(partitions)}
             )
-            assert job.execute_in_process(instance=mill.instance, asset_selection=[key], tags=tags).success
+            assert (
+                job.execute_in_process(instance=mill.instance, asset_selection=[key], tags=tags, raise_on_error=False).success or may_fail
+            )
         return requested
 
     yield tick_once
@@ -88,4 +92,29 @@ def test_while_a_driver_is_at_work_nothing_is_requested(built, tick):
     assert tick() == {}
     mill.instance.report_run_failed(run)
     assert list(tick()) == ["synthetic_sets"]
+    assert tick() == {}
+
+
+def test_a_failing_partition_is_tried_again_then_left_alone_and_reported(built, sources, tick):
+    mill, recipe, _ = built
+    folder = sources["code"][0]
+    shards = mill.driver(recipe).workspace.partitions("raw_crawl")
+    code = [shard for shard in shards if shard.startswith("code/")]
+    path = mill.folder / "recipe.toml"
+    path.write_text(path.read_text().replace("[sources.groups.web]", "[extraction]\nmax_bytes = 9000001\n[sources.groups.web]"))
+    folder.rename(folder.with_name("gone"))
+    try:
+        requested = [tick(may_fail=True).get("raw_crawl", []) for _ in range(ATTEMPTS + 2)]
+        assert requested == [shards, *[code] * (ATTEMPTS - 1), [], []]
+        driver = mill.driver(load_recipe(path))
+        planned = driver.plan()
+        assert planned.left_alone("raw_crawl") == code
+        assert f"failed {ATTEMPTS} times, left alone" in str(planned.failed["raw_crawl"][code[0]])
+        observed = mill.instance.fetch_observations(dg.AssetKey("raw_crawl"), limit=1).records[0].asset_observation
+        assert observed.metadata["left alone"].value and "SourceError" in observed.metadata["error"].value
+    finally:
+        folder.with_name("gone").rename(folder)
+    outcome = driver.drive(["raw_crawl"])  # by hand it is tried again
+    assert sorted(outcome.made["raw_crawl"]) == code and driver.plan().failed == {}
+    mill.drive(mill.recipe())
     assert tick() == {}

@@ -37,7 +37,7 @@ def test_the_audit_holds(built):
     mill, recipe, _ = built
     claims = mill.driver(recipe).workspace.read("lineage_audit")
     assert claims["passed"].all(), claims.filter(~pl.col("passed")).rows()
-    assert claims["claim"].n_unique() == 6
+    assert claims["claim"].n_unique() == 30
 
 
 def test_masks_duplicates_and_drops_are_where_they_should_be(built):

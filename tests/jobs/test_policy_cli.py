@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from assets.crawl import make_documents, make_raw_crawl
 from assets.filters import make_edits, make_filtered_shards, make_signals, make_token_distribution
+from assets.takedown import make_tombstones
 from gristmill.crawl.sources import register
 from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Workspace
@@ -36,7 +37,7 @@ mix = { web = 1.0 }
 tokens = 8000
 mix = { web = 1.0 }
 """
-SHARD_ASSETS = (("raw_crawl", make_raw_crawl), ("documents", make_documents), ("edits", make_edits))
+SHARD_ASSETS = (("raw_crawl", make_raw_crawl), ("tombstones", make_tombstones), ("documents", make_documents), ("edits", make_edits))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import pytest
 from gristmill.dedup.vectors import DECIMALS
 from gristmill.errors import RecipeError
 from gristmill.recipe import Embedder as Section
-from resources.embedder import PASSAGES, EmbedderResource, passages
+from resources import embedder as module
+from resources.embedder import MOST_ROWS, PASSAGES, SHARE, EmbedderResource, SentenceTransformersEmbedder, passages, rows_that_fit
 
 SETTINGS = Section(max_tokens=32, batch=4)
 TEXTS = [
@@ -47,6 +48,19 @@ def test_company_order_and_batch_do_not_matter(embedder) -> None:
     assert np.array_equal(embedder.encode(TEXTS[::-1]), whole[::-1])
     assert np.array_equal(np.vstack([embedder.encode([text]) for text in TEXTS]), whole)
     assert np.array_equal(EmbedderResource().open(SETTINGS.model_copy(update={"batch": 7})).encode(TEXTS), whole)
+
+
+def test_a_batch_has_the_rows_that_memory_holds() -> None:
+    assert rows_that_fit(0, 37_000, 128) == rows_that_fit(SHARE * 37_000 * 128 - 1, 37_000, 128) == 1
+    assert rows_that_fit(SHARE * 37_000 * 128 * 100, 37_000, 128) == 64
+    assert rows_that_fit(10**15, 37_000, 128) == MOST_ROWS
+
+
+def test_a_small_memory_gives_small_batches_and_the_same_vectors(embedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SHARE", 10**9)
+    small = SentenceTransformersEmbedder(SETTINGS.model, SETTINGS.max_tokens, SETTINGS.batch)
+    assert (small.batch, embedder.batch) == (1, SETTINGS.batch) and small.name == embedder.name
+    assert np.array_equal(small.encode(TEXTS[:2]), embedder.encode(TEXTS[:2]))
 
 
 def test_a_long_text_is_read_all_over(embedder) -> None:

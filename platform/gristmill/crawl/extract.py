@@ -17,11 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+import pyarrow as pa
 
 import gristmill
 from gristmill.crawl.content import Extractor, extract, extractor_version
@@ -164,19 +165,29 @@ def extract_all(requests: list[Request], extraction: Extraction, cache_of: Any) 
         if request.extractor == "plain":
             texts[request.key] = extract(request.payload, request.charset, "plain")
     for extractor in sorted({request.extractor for request in requests} - {"plain"}):
-        cache: KeyedCache = cache_of(f"extraction-{extractor_version(extractor)}")
+        cache: KeyedCache = cache_of(f"texts-{extractor_version(extractor)}")
         mine = {request.key: request for request in requests if request.extractor == extractor}
         found = cache.get_many(mine)
         cached += len(found)
-        texts.update({key: zlib.decompress(value).decode() for key, value in found.items()})
+        texts.update({key: _unpacked(value) for key, value in found.items()})
         fresh: dict[str, bytes] = {}
         for key, request in mine.items():
             if key in found:
                 continue
             try:
                 texts[key] = extraction.text(request)
-                fresh[key] = zlib.compress(texts[key].encode(), 1)
+                fresh[key] = _packed(texts[key])
             except Refused as why:
                 refused[key] = why
         cache.put_many(fresh)
     return texts, refused, cached
+
+
+def _packed(text: str) -> bytes:
+    """As Zstandard behind the number of bytes: smaller than zlib's fastest, in half its time."""
+    data = text.encode()
+    return struct.pack(">I", len(data)) + bytes(pa.compress(data, "zstd", asbytes=True))
+
+
+def _unpacked(value: bytes) -> str:
+    return bytes(pa.decompress(value[4:], struct.unpack(">I", value[:4])[0], "zstd", asbytes=True)).decode()

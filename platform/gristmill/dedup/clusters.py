@@ -1,155 +1,228 @@
 """Duplicate clusters: which documents are copies of one another, and the one that survives.
 
-Two documents are the `same` (one doc_id in several shards), `exact` (equal clean text), `near` (Jaccard of their shingle
-sets at or above the threshold) or `semantic` (cosine of their vectors at or above the threshold) copies.
+Documents are the `same` (one doc_id in several shards), of one `url`, of one `payload`, `exact` (equal normalised text),
+`near` (a band in common and Jaccard of their shingle sets at or above the threshold) or `semantic` (a pair of texts that is
+handed in) copies. Who survives: `gristmill.dedup.election`.
 
-Survivors are chosen in declared order: source priority (higher first), longest clean text, earliest fetch, smallest
-doc_id. Within a connected component the first document survives and takes every document that is *itself* near
-enough to it; the first of the rest survives next, and so on. So no chain of small steps can merge documents that
-differ (transitive closure wiped out whole sources elsewhere: marin-community/marin issue 6854), each loser names a
-survivor that it measurably resembles, and no two survivors of a component are known duplicates.
+Nothing depends on sharding, order or row numbers: relations hold between contents, and the order of survival is total.
+With the tables that an earlier run left (`gristmill.dedup.state`) only components that gained, lost or
+changed a document, an edge or a band are elected again, and everything comes out as if made from nothing, the tables too.
 
-Nothing depends on sharding, order or row numbers: components do not, and the order of survival is total.
+Everything that spans shards lies on disk, cut by key range; what is in memory is ten bytes a document and a granted
+amount for the range, block or batch at work. docs/scale.md has the sum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from gristmill.dedup.near import ShingleSets, near_pairs
-from gristmill.lake.contracts import TIME
+from gristmill.dedup import election, near, state
+from gristmill.dedup.components import Components
+from gristmill.dedup.keyed import Keyed
+from gristmill.dedup.keys import absent, hexes
+from gristmill.dedup.members import DOC, ROWS_AT_ONCE, SHARD, WIDTH, Documents, Shard
+from gristmill.dedup.near import NearPairs
+from gristmill.dedup.semantic_edges import SemanticPairs
+from gristmill.dedup.sketches import Sketches
+from gristmill.dedup.spill import Numbers, Spill, by_key
+from gristmill.lake.contracts import CONTRACTS
+from gristmill.recipe.dedup import Dedup
 
-VERSION = "1"
+VERSION = f"2-{near.VERSION}-{election.VERSION}"
 
-MEMBERS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "doc_id": pl.String,
-    "shard": pl.String,
-    "text_hash": pl.String,
-    "priority": pl.Int64,  # of the shard's source
-    "n_chars": pl.Int64,  # of the clean text
-    "fetched_at": TIME,
-}
-"""One row for every kept document of every shard."""
+SPREAD = np.uint64(0x9E3779B97F4A7C15)
+MEMORY = 1 << 30  # bytes for what is at work, beside what there is of every document
 
 
-def duplicate_clusters(members: pl.DataFrame, signatures: pl.LazyFrame, semantic: pl.DataFrame, near_threshold: float) -> pl.DataFrame:
-    """The contract `clusters`: every member of a cluster of two or more, the survivor too (kind `survivor`, similarity 1).
+@dataclass(frozen=True)
+class Clustering:
+    """`tables`: the contract `clusters` and `state.SCHEMAS`, unsorted, lazily read from scratch. `counts`: what was recomputed."""
 
-    `members` as MEMBERS; `signatures` has text_hash, bands and shingles of at least the members; `semantic` are pairs
-    of text hashes above their threshold (`semantic.semantic_pairs`). Kind and similarity say how a document relates to
-    its survivor, the strongest kind first.
+    tables: dict[str, pl.LazyFrame]
+    counts: dict[str, int]
+
+    @property
+    def clusters(self) -> pl.LazyFrame:
+        return self.tables["clusters"]
+
+
+def duplicate_clusters(
+    shards: Sequence[Shard],
+    semantic: pl.LazyFrame,
+    settings: Dedup,
+    scratch: Path,
+    previous: state.State | None = None,
+    memory: int = MEMORY,
+) -> Clustering:
+    """Clusters of all shards' members.
+
+    `semantic` are pairs of text_hashes (left, right, similarity) above their threshold; those of texts that no member has are
+    left out. `previous` are the tables of an earlier run over any members under any settings. The result lives in `scratch`,
+    which must outlive it; `memory` bounds the bytes at work and changes nothing else.
     """
-    documents = _ranked(members)
-    texts = documents.group_by("text_hash").agg(pl.col("rank").min()).sort("rank")  # row = order of survival
-    kept = signatures.join(texts.lazy().select("text_hash"), on="text_hash", how="semi").unique("text_hash")
-    near, sets = near_pairs(kept, near_threshold)
-    taken = pl.concat(
-        [
-            texts.select(
-                "text_hash", pl.col("text_hash").alias("survivor_text"), pl.lit("exact").alias("kind"), pl.lit(1.0).alias("similarity")
-            ),
-            *_taken(texts["text_hash"], near, semantic, sets, near_threshold),
-        ]
-    ).unique("text_hash", keep="last", maintain_order=True)
-    best = (
-        documents.sort("rank")
-        .unique("text_hash", keep="first")
-        .select(
-            pl.col("text_hash").alias("survivor_text"),
-            pl.col("doc_id").alias("survivor"),
-            pl.col("shard").alias("survivor_shard"),
-        )
+    folder = Path(tempfile.mkdtemp(prefix="clusters-", dir=scratch))
+    out = _Parts(folder)
+    documents = Documents(folder / "documents", shards, settings)
+    start = state.seed(settings, VERSION)
+    changes = state.Changes(documents, previous, start, folder, memory)
+    keyed = Keyed(documents, folder, memory)
+    found = NearPairs(documents, keyed.texts, settings, previous, folder, memory)
+    meant = SemanticPairs(documents, keyed.exact_texts, semantic if "semantic" in settings.levels else None, previous, folder)
+    changes.spread()
+
+    components = Components(documents.count, folder)
+    for links in (keyed.links, found.edges, meant.edges):
+        components.join(_touched(links, documents.touched))
+    components.join(_chained(found.large, documents.touched, folder, memory))
+    components.flatten()
+    several = np.zeros(documents.count, dtype=np.bool_)
+    for part in changes.extras.chunks(ROWS_AT_ONCE):
+        several[part[:, 0].astype(np.int64)] = True
+    components.linked |= several & documents.touched
+
+    elected = 0
+    for done in _elections(documents, components, found, meant, changes, settings, folder, memory):
+        out.add("clusters", done.clusters)
+        out.add("clustered", _clustered(documents, done.clustered, start))
+        elected += done.components
+    for first in range(0, documents.count, ROWS_AT_ONCE):
+        some = slice(first, first + ROWS_AT_ONCE)
+        rows = first + np.flatnonzero(documents.touched[some] & ~components.linked[some])
+        out.add("clustered", _clustered(documents, np.column_stack([rows, np.zeros((len(rows), 2), np.uint64)]).astype(np.uint64), start))
+    for name, frame in (*found.tables(), *meant.tables()):
+        out.add(name, frame)
+    if previous is not None:
+        for name in ("clusters", "clustered"):
+            out.keep(name, previous[name].select(list(out.schemas[name])).join(changes.replaced(), on="doc_id", how="anti"))
+    counts = {
+        "documents": documents.count,
+        "documents new or changed": int(documents.fresh.sum()),
+        "documents gone": len(changes.gone),
+        "texts new": int((documents.representative & documents.text_fresh).sum()),
+        "keys grouped": keyed.groups_touched,
+        "bands grouped": found.bands_touched,
+        "pairs proposed": found.pairs_proposed,
+        "near edges": found.edges.rows,
+        "near edges new": found.edges_new,
+        "texts in large bands": found.large.rows,
+        "semantic edges": meant.edges.rows,
+        "semantic edges new": meant.new,
+        "components elected": elected,
+        "documents elected": int(documents.touched.sum()),
+    }
+    for path in folder.iterdir():
+        if path.suffix != ".parquet":
+            path.unlink()
+    return Clustering({name: out.scan(name) for name in out.schemas}, counts)
+
+
+def _touched(links: Spill, touched: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    for part in links.chunks(ROWS_AT_ONCE):
+        left, right = part[:, 0].astype(np.int64), part[:, 1].astype(np.int64)
+        yield left[touched[left]], right[touched[left]]
+
+
+def _chained(large: Spill, touched: NDArray[np.bool_], folder: Path, memory: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Links from one text of a large band to the next: they are elected together, whether near or not."""
+    ranged = Spill.sized(folder, "chained", 2, large.rows, memory)
+    for part in large.chunks(ROWS_AT_ONCE):
+        part = part[touched[part[:, 1].astype(np.int64)]]
+        ranged.add(part, ranged.range_of(part[:, 0]))
+    for part in ranged.each():
+        order, begins = by_key(part[:, 0])
+        rows, inner = part[order, 1].astype(np.int64), np.flatnonzero(~begins)
+        yield rows[inner - 1], rows[inner]
+    ranged.close()
+
+
+def _elections(
+    documents: Documents,
+    components: Components,
+    near_pairs: NearPairs,
+    semantic: SemanticPairs,
+    changes: state.Changes,
+    settings: Dedup,
+    folder: Path,
+    memory: int,
+) -> Iterator[election.Elected]:
+    """Elects in whole components, as many at once as fit."""
+    touched, root, linked = documents.touched, components.root, components.linked
+    people = Spill.sized(folder, "people", WIDTH + 2, int(linked.sum()), memory)
+
+    def ranges(rows: Numbers) -> NDArray[np.int64]:
+        return people.range_of(root[rows.astype(np.int64)].view(np.uint64) * SPREAD)
+
+    for first, rows in documents.chunks():
+        here = np.flatnonzero(linked[first : first + len(rows)])
+        numbers = (here + first).astype(np.uint64)
+        people.add(np.column_stack([rows[here], numbers, root[here + first].view(np.uint64)]), ranges(numbers))
+    sides: list[Spill] = []
+    for name, links, column in (
+        ("near", near_pairs.edges, 0),
+        ("semantic", semantic.edges, 0),
+        ("bands", near_pairs.large, 1),
+        ("copies", changes.extras, 0),
+    ):
+        side = Spill(folder, f"elect-{name}", links.width, people.ranges)
+        for part in links.chunks(ROWS_AT_ONCE):
+            part = part[touched[part[:, column].astype(np.int64)]]
+            side.add(part, ranges(part[:, column]))
+        sides.append(side)
+    banded = np.zeros(documents.count, dtype=np.bool_)
+    for part in sides[2].chunks(ROWS_AT_ONCE):
+        banded[part[:, 1].astype(np.int64)] = True
+    sketches = Sketches(documents, banded, folder, "banded", memory)
+    text_kind = "exact" if "exact" in settings.levels else "near"
+    for i in range(people.ranges):
+        batch = election.Batch(people.read(i), *(side.read(i) for side in sides))
+        if len(batch.documents):
+            yield election.elect(batch, documents, sketches, settings.survivor, text_kind, near_pairs.threshold)
+    for spill in (people, *sides):
+        spill.close()
+
+
+def _clustered(documents: Documents, rows: Numbers, start: np.uint64) -> pl.DataFrame:
+    """The table `clustered` of (row, component, component)."""
+    table = np.array(documents.table[rows[:, 0].astype(np.int64)])
+    alone = absent(rows[:, 1:])
+    component = hexes(rows[:, 1:])
+    return pl.DataFrame(
+        {
+            "doc_id": hexes(table[:, DOC : DOC + 2]),
+            "shard": documents.shard_names(table[:, SHARD].astype(np.int64)),
+            "digest": state.digests(table, start),
+            "component": component.set(pl.Series(alone), None) if alone.any() else component,
+        },
+        schema=state.SCHEMAS["clustered"],
     )
-    rows = (
-        members.select("doc_id", "shard")
-        .join(documents.select("doc_id", "text_hash"), on="doc_id")  # a document's text is that of the shard which owns it
-        .join(taken, on="text_hash")
-        .join(best, on="survivor_text")
-        .with_columns(pl.col("doc_id").min().over("survivor").alias("cluster"), pl.len().over("survivor").alias("size"))
-        .filter(pl.col("size") > 1)
-    )
-    own = pl.col("doc_id") == pl.col("survivor")
-    return rows.select(
-        "doc_id",
-        "shard",
-        pl.when(own & (pl.col("shard") == pl.col("survivor_shard")))
-        .then(pl.lit("survivor"))
-        .when(own)
-        .then(pl.lit("same"))
-        .otherwise("kind")
-        .alias("kind"),
-        "cluster",
-        "survivor",
-        "survivor_shard",
-        "similarity",
-    ).sort("doc_id", "shard")
 
 
-def _ranked(members: pl.DataFrame) -> pl.DataFrame:
-    """One row per doc_id, as the shard that owns it has it (source priority, earliest fetch, shard key), and its rank of survival."""
-    owned = members.sort(
-        pl.col("priority") * -1,
-        "fetched_at",
-        "shard",
-        nulls_last=True,
-    ).unique("doc_id", keep="first", maintain_order=True)
-    ordered = owned.sort(pl.col("priority") * -1, pl.col("n_chars") * -1, "fetched_at", "doc_id", nulls_last=True)
-    return ordered.with_row_index("rank")
+class _Parts:
+    """Tables in parts on disk."""
 
+    schemas = {"clusters": CONTRACTS["clusters"].schema, **state.SCHEMAS}
 
-def _taken(texts: pl.Series, near: pl.DataFrame, semantic: pl.DataFrame, sets: ShingleSets, threshold: float) -> Iterator[pl.DataFrame]:
-    """text_hash, survivor_text, kind, similarity of every text that does not survive. `texts` are in order of survival."""
-    edges = pl.concat([near.select("left", "right"), semantic.select("left", "right")])
-    if edges.is_empty():
-        return
-    names = pl.concat([edges["left"], edges["right"]]).unique()
-    nodes = texts.filter(texts.is_in(names.implode()))  # still in order of survival
-    row = {name: i for i, name in enumerate(nodes)}
-    cosine: dict[tuple[int, int], float] = {}
-    for left, right, value in semantic.iter_rows():
-        i, j = row[left], row[right]
-        cosine[min(i, j), max(i, j)] = value
-    shingled = np.array([sets.row.get(name, -1) for name in nodes], dtype=np.int64)
-    links = np.array([[row[left], row[right]] for left, right in edges.iter_rows()], dtype=np.int64)
-    graph = coo_array((np.ones(len(links), dtype=np.int8), (links[:, 0], links[:, 1])), shape=(len(nodes), len(nodes)))
-    _, component = connected_components(graph, directed=False)
-    order = np.argsort(component, kind="stable")
-    for group in np.split(order, np.flatnonzero(np.diff(component[order])) + 1):
-        yield from _elect(group, nodes, shingled, sets, cosine, threshold)
+    def __init__(self, folder: Path):
+        self._folder, self._paths = folder, {name: list[Path]() for name in self.schemas}
+        self._kept: dict[str, pl.LazyFrame] = {}
 
+    def add(self, table: str, frame: pl.DataFrame) -> None:
+        if frame.height:
+            path = self._folder / f"{table}.{len(self._paths[table])}.parquet"
+            frame.write_parquet(path, compression="zstd", compression_level=1)
+            self._paths[table].append(path)
 
-def _elect(
-    rest: NDArray[np.int64],
-    nodes: pl.Series,
-    shingled: NDArray[np.int64],
-    sets: ShingleSets,
-    cosine: dict[tuple[int, int], float],
-    threshold: float,
-) -> Iterator[pl.DataFrame]:
-    """Rounds of survival in one component; `rest` are ascending rows of `nodes`."""
-    while len(rest) > 1:
-        survivor, rest = rest[0], rest[1:]
-        jaccard = np.zeros(len(rest))
-        comparable = (shingled[rest] >= 0) & (shingled[survivor] >= 0)
-        jaccard[comparable] = sets.jaccard(np.full(comparable.sum(), shingled[survivor]), shingled[rest[comparable]])
-        cosines = np.array([cosine.get((survivor, other), np.nan) for other in rest])
-        near, semantic = jaccard >= threshold, ~np.isnan(cosines)
-        near &= comparable
-        taken = near | semantic
-        if taken.any():
-            yield pl.DataFrame(
-                {
-                    "text_hash": nodes.gather(rest[taken]),
-                    "survivor_text": pl.repeat(nodes[int(survivor)], int(taken.sum()), eager=True),
-                    "kind": np.where(near, "near", "semantic")[taken],
-                    "similarity": np.where(near, jaccard, cosines)[taken],
-                },
-                schema_overrides={"kind": pl.String},
-            )
-        rest = rest[~taken]
+    def keep(self, table: str, frame: pl.LazyFrame) -> None:
+        """Rows of the earlier run that still hold."""
+        self._kept[table] = frame
+
+    def scan(self, table: str) -> pl.LazyFrame:
+        frames = [pl.LazyFrame(schema=self.schemas[table]), *map(pl.scan_parquet, self._paths[table])]
+        return pl.concat([*frames, self._kept[table]] if table in self._kept else frames)

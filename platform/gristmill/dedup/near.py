@@ -1,108 +1,191 @@
-"""Near-duplicate pairs: candidates by equal band keys, each proven by the true Jaccard similarity of its shingle sets.
+"""Near-duplicate pairs of texts: candidates by equal band keys, each proven by the true Jaccard similarity of its shingle sets.
 
-A band key is only a hint. Long boilerplate makes bands that thousands of documents share, so a large band is not
-compared all against all: its texts, in hash order, are compared with the band's representatives so far, joined
-to the first one that is near enough, and become a representative otherwise.
+Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, section 3.4; unlike most (datatrove joins whatever shares a band)
+a band is only a hint, as in that book. Band keys are cut by key range on disk, sorted and grouped range by range. A pair is
+proven once, under the first band that both have in common, which does not depend on any other text.
+
+Long boilerplate makes bands that thousands of texts share. The pairs of a band of more than LARGE_BAND texts are not written
+down: the election compares each of them with the band's survivors (`gristmill.dedup.election`).
+
+With an earlier run's tables only the bands of new texts are grouped, and those large ones that lost a text.
 """
 
 from __future__ import annotations
 
-import numba
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-VERSION = "1"
+from gristmill.dedup.keys import parse
+from gristmill.dedup.members import ROWS_AT_ONCE, TEXT, Documents, Lookup
+from gristmill.dedup.sketches import Sketches, band_keys, signed_rows
+from gristmill.dedup.spill import Numbers, Spill, by_key, several
+from gristmill.dedup.state import SCHEMAS, State
+from gristmill.recipe.dedup import Dedup
+
+VERSION = "2"
 
 LARGE_BAND = 32  # texts; up to this many, all pairs of a band are compared
+PAIRS_AT_ONCE = 1 << 20
 
 PAIRS = pl.Schema({"left": pl.String, "right": pl.String, "similarity": pl.Float64})
 
 
-class ShingleSets:
-    """The sorted distinct shingle hashes of texts, by text hash."""
+class NearPairs:
+    """`edges`: (row, row, key, millionths) of pairs at or above the threshold; `large`: (key, row) of the texts of large bands.
 
-    def __init__(self, signatures: pl.DataFrame):
-        """From text_hash (unique) and shingles."""
-        self.row = {key: i for i, key in enumerate(signatures["text_hash"])}
-        self._values = signatures["shingles"].explode().drop_nulls().to_numpy().astype(np.uint64)
-        lengths = signatures["shingles"].list.len().to_numpy().astype(np.int64)
-        self._ends = np.concatenate([np.zeros(1, np.int64), lengths.cumsum()])
-
-    def jaccard(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
-        """|A n B| / |A u B| of row pairs, rounded to 6 decimals; 0 for two empty sets."""
-        return np.round(_jaccard(self._values, self._ends, np.ascontiguousarray(left), np.ascontiguousarray(right)), 6)
-
-
-def near_pairs(signatures: pl.LazyFrame, threshold: float) -> tuple[pl.DataFrame, ShingleSets]:
-    """Pairs (left < right) of distinct texts with a band in common and Jaccard >= threshold, and the sets of all candidates.
-
-    `signatures` has text_hash (unique), bands and shingles; shingles are read for candidates only.
+    Rows are representatives of normalised texts.
     """
-    shared = (
-        signatures.select("text_hash", "bands")
-        .explode("bands")
-        .drop_nulls()
-        .filter(pl.len().over("bands") > 1)
-        .group_by("bands")
-        .agg(pl.col("text_hash").sort())
-        .select("text_hash")
-        .unique()  # many bands hold the same texts
-        .collect()["text_hash"]
-    )
-    candidates = shared.explode().drop_nulls().unique().sort()
-    sets = ShingleSets(
-        signatures.filter(pl.col("text_hash").is_in(candidates.implode())).select("text_hash", "shingles").sort("text_hash").collect()
-    )
-    row = sets.row
-    bands = sorted((np.array([row[key] for key in band], dtype=np.int64) for band in shared), key=lambda band: (len(band), band.tolist()))
-    small = [_all_pairs(band) for band in bands if len(band) <= LARGE_BAND]
-    pairs = np.unique(np.concatenate([np.empty((0, 2), np.int64), *small]), axis=0)
-    similarity = sets.jaccard(pairs[:, 0], pairs[:, 1])
-    found = [(pairs[similarity >= threshold], similarity[similarity >= threshold])]
-    found += [_by_representatives(band, sets, threshold) for band in bands if len(band) > LARGE_BAND]
-    edges, values = np.concatenate([edges for edges, _ in found]), np.concatenate([values for _, values in found])
-    names = pl.Series(list(row), dtype=pl.String)
-    frame = pl.DataFrame({"left": names.gather(edges[:, 0]), "right": names.gather(edges[:, 1]), "similarity": values}, schema=PAIRS)
-    return frame.unique().sort("left", "right"), sets
+
+    def __init__(self, documents: Documents, texts: Lookup, settings: Dedup, previous: State | None, scratch: Path, memory: int):
+        self.documents, self._scratch, self._memory = documents, scratch, memory
+        self.threshold = int(np.ceil(settings.minhash.threshold * 1e6 - 1e-6))
+        self._on = documents.representative if "near" in settings.levels else np.zeros(documents.count, dtype=np.bool_)
+        self.edges, self.large = Spill(scratch, "edges", 4), Spill(scratch, "large", 2)
+        self.bands_touched = self.pairs_proposed = self.edges_new = 0
+        old_large = self._old_large(texts, previous)
+        was_large, lost = np.unique(old_large[:, 0]), np.unique(old_large[old_large[:, 2] == 0, 0])
+        wanted = self._touched_keys(lost) if previous is not None else None
+        pairs = Spill(scratch, "pairs", 3)
+        candidate = np.zeros(documents.count, dtype=np.bool_)
+        grown, settled = self._group(wanted, was_large, lost, pairs, candidate)
+        kept = old_large[~np.isin(old_large[:, 0], np.union1d(settled, lost))]
+        self.large.add(kept[:, :2])
+        if previous is not None:
+            self._keep_edges(previous["near_edges"], texts, grown)
+        self._prove(pairs, Sketches(documents, candidate, scratch, "candidates", memory))
+
+    def _old_large(self, texts: Lookup, previous: State | None) -> Numbers:
+        """(key, row, whether the text is still there unchanged) of the large bands of the earlier run."""
+        parts = [np.zeros((0, 3), np.uint64)]
+        batches = previous["band_groups"].select(list(SCHEMAS["band_groups"])).collect_batches() if previous is not None else ()
+        for batch in batches:
+            rows, alive = self._still(texts, batch["normal_hash"])
+            parts.append(np.column_stack([batch["key"].to_numpy(), np.where(alive, rows, 0).astype(np.uint64), alive.astype(np.uint64)]))
+        return np.concatenate(parts)
+
+    def _still(self, texts: Lookup, hashes: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Representatives of texts, and whether each was there before and still is."""
+        rows = texts.rows(parse(hashes))
+        alive = rows >= 0
+        alive[alive] = ~self.documents.text_fresh[rows[alive]]
+        return rows, alive
+
+    def _touched_keys(self, lost: Numbers) -> Numbers | None:
+        """Sorted keys of the bands to be grouped again; None where they are too many to be held."""
+        new = self._on & self.documents.text_fresh
+        parts = [lost]
+        held = 0
+        for _, keys in self._banded(new):
+            parts.append(np.unique(keys))
+            held += parts[-1].nbytes
+            if held > self._memory // 8:
+                return None
+        return np.unique(np.concatenate(parts))
+
+    def _banded(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], Numbers]]:
+        """Rows and their band keys (n, bands), shard by shard."""
+        for rows, frame in signed_rows(self.documents, chosen, ["bands"]):
+            signed = (frame["bands"].list.len() > 0).to_numpy()
+            if signed.any():
+                yield rows[signed], band_keys(frame["bands"].filter(pl.Series(signed)))
+
+    def _group(
+        self, wanted: Numbers | None, was_large: Numbers, lost: Numbers, pairs: Spill, candidate: NDArray[np.bool_]
+    ) -> tuple[Numbers, Numbers]:
+        """Candidate pairs and large bands; keys that became large, and keys of earlier large bands that were settled anew."""
+        from gristmill.dedup.cluster_kernels import pairs_within
+
+        documents, bands = self.documents, 16
+        everything = Spill.sized(self._scratch, "bands", 2, bands * int(self._on.sum()), self._memory)
+        if wanted is None or len(wanted):
+            for rows, keys in self._banded(self._on):
+                part = np.column_stack([keys.ravel(), np.repeat(rows, keys.shape[1]).astype(np.uint64)])
+                part = part if wanted is None else part[_among(part[:, 0], wanted)]
+                everything.add(part, everything.range_of(part[:, 0]))
+        grown, settled = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
+        for i in range(everything.ranges):
+            part = everything.read(i)
+            part = part[several(part[:, 0])]
+            order, begins = by_key(part[:, 0])
+            part, starts = part[order], np.flatnonzero(begins)
+            if not len(starts):
+                continue
+            ends = np.append(starts[1:], len(part))
+            keys, rows = part[:, 0], part[:, 1].astype(np.int64)
+            new = np.logical_or.reduceat(documents.text_fresh[rows], starts)
+            before, shrunk = _among(keys[starts], was_large), _among(keys[starts], lost)
+            chosen = new | shrunk
+            settled.append(keys[starts[chosen & before]])
+            chosen &= ends - starts > 1
+            large = chosen & (ends - starts > LARGE_BAND)
+            grown.append(keys[starts[large & ~before]])
+            self.bands_touched += int(chosen.sum())
+            inside = np.repeat(chosen, ends - starts)
+            documents.touched[rows[inside & np.repeat(large, ends - starts)]] = True
+            self.large.add(part[np.repeat(large, ends - starts)])
+            small = np.flatnonzero(chosen & ~large)
+            for at in range(0, len(small), PAIRS_AT_ONCE // 512):
+                some = small[at : at + PAIRS_AT_ONCE // 512]
+                found = pairs_within(starts[some], ends[some], rows, keys, documents.text_fresh, before[some])
+                candidate[found[:, :2].ravel().astype(np.int64)] = True
+                pairs.add(found)
+        everything.close()
+        return np.unique(np.concatenate(grown)), np.unique(np.concatenate(settled))
+
+    def _keep_edges(self, near_edges: pl.LazyFrame, texts: Lookup, grown: Numbers) -> None:
+        """The earlier run's edges whose texts are both still there and whose band is still small."""
+        for batch in near_edges.collect_batches(chunk_size=ROWS_AT_ONCE):
+            (left, here), (right, there) = self._still(texts, batch["left"]), self._still(texts, batch["right"])
+            keep = here & there & ~_among(batch["key"].to_numpy(), grown)
+            similarity = np.rint(batch["similarity"].to_numpy() * 1e6).astype(np.uint64)
+            ends = np.sort(np.stack([left, right], axis=1), axis=1).astype(np.uint64)
+            self.edges.add(np.column_stack([ends, batch["key"].to_numpy(), similarity])[keep])
+
+    def _prove(self, pairs: Spill, sketches: Sketches) -> None:
+        """Adds the edges among the proposed pairs and touches their ends."""
+        from gristmill.dedup.cluster_kernels import verify
+
+        blocks = Spill.sized(self._scratch, "blocks", 3, max(pairs.rows, 1) * 4, self._memory)
+        count = max(self.documents.count, 1)
+        for part in pairs.chunks(PAIRS_AT_ONCE):
+            blocks.add(part, part[:, 0].astype(np.int64) * blocks.ranges // count)
+        pairs.close()
+        for part in blocks.chunks(PAIRS_AT_ONCE):
+            left, right = part[:, 0].astype(np.int64), part[:, 1].astype(np.int64)
+            for some, held in sketches.of_pairs(left, right):
+                a, b = np.searchsorted(held.rows, left[some]), np.searchsorted(held.rows, right[some])
+                similarity = verify(a, b, part[some, 2], held.bands, held.shingles, held.ends, self.threshold)
+                found = similarity >= 0
+                self.pairs_proposed += len(some)
+                self.edges_new += int(found.sum())
+                self.edges.add(np.column_stack([part[some][found], similarity[found].astype(np.uint64)]))
+                for ends in (left[some[found]], right[some[found]]):
+                    self.documents.touched[ends] = True
+        blocks.close()
+
+    def tables(self) -> Iterator[tuple[str, pl.DataFrame]]:
+        """The tables `near_edges` and `band_groups` of `state.SCHEMAS`, in parts."""
+        for part in self.edges.chunks(ROWS_AT_ONCE):
+            left, right = (self.documents.hexes(part[:, i].astype(np.int64), TEXT, "") for i in (0, 1))
+            swap = pl.select(left > right).to_series()
+            frame = pl.DataFrame({"left": left, "right": right, "key": part[:, 2], "similarity": part[:, 3] / 1e6, "swap": swap})
+            ordered = frame.with_columns(
+                left=pl.when("swap").then("right").otherwise("left"), right=pl.when("swap").then("left").otherwise("right")
+            )
+            yield "near_edges", ordered.select(list(SCHEMAS["near_edges"]))
+        for part in self.large.chunks(ROWS_AT_ONCE):
+            yield (
+                "band_groups",
+                pl.DataFrame({"key": part[:, 0], "normal_hash": self.documents.hexes(part[:, 1].astype(np.int64), TEXT, "")}),
+            )
 
 
-def _all_pairs(band: NDArray[np.int64]) -> NDArray[np.int64]:
-    i, j = np.triu_indices(len(band), 1)
-    return np.stack([band[i], band[j]], axis=1)
+def _among(values: Numbers, ordered: Numbers) -> NDArray[np.bool_]:
+    """Whether each value is one of the sorted ones."""
+    from gristmill.dedup.cluster_kernels import among
 
-
-def _by_representatives(band: NDArray[np.int64], sets: ShingleSets, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Each round: the first text left is a representative; all that are near it join it; the rest go on."""
-    edges, values = [np.empty((0, 2), np.int64)], [np.empty(0)]
-    rest = band
-    while len(rest) > 1:
-        first, rest = rest[0], rest[1:]
-        similarity = sets.jaccard(np.full(len(rest), first), rest)
-        near = similarity >= threshold
-        edges.append(np.stack([np.full(near.sum(), first), rest[near]], axis=1))
-        values.append(similarity[near])
-        rest = rest[~near]
-    return np.concatenate(edges), np.concatenate(values)
-
-
-@numba.njit(cache=True)
-def _jaccard(values: NDArray[np.uint64], ends: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
-    out = np.zeros(len(left), np.float64)
-    for p in range(len(left)):
-        i, i_end = ends[left[p]], ends[left[p] + 1]
-        j, j_end = ends[right[p]], ends[right[p] + 1]
-        size = (i_end - i) + (j_end - j)
-        both = 0
-        while i < i_end and j < j_end:
-            if values[i] == values[j]:
-                both += 1
-                i += 1
-                j += 1
-            elif values[i] < values[j]:
-                i += 1
-            else:
-                j += 1
-        if size > both:
-            out[p] = both / (size - both)
-    return out
+    return np.asarray(among(values, ordered, max(12, (8 * len(ordered)).bit_length())))

@@ -5,8 +5,11 @@ products of those are exact in float64 whatever the order of summation, and a si
 any number of threads.
 
 A text's vector is written once and never changes. Rows are upserted by text hash, so that a retry, or a
-second process embedding the same text, leaves one row. The lake's `embeddings` table, which says which vectors a
-shard has, is published after them: a crash in between leaves vectors that the next attempt finds.
+second process embedding the same text, leaves one row; a document finds its vector through the contract `embeddings`
+(doc_id -> text_hash), so a text that a hundred documents share is embedded once. That table is published after the
+vectors: a crash in between leaves vectors that the next attempt finds.
+
+One LanceDB table per embedder, every commit a version of it; `upkeep` compacts it, indexes it and takes texts out for good.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gristmill.dedup import upkeep
 from gristmill.errors import LakeError
 from gristmill.lake.store import Lake
 
@@ -33,6 +37,8 @@ VERSION = "1"
 DECIMALS = 4
 KEYS_AT_ONCE = 2_000  # text hashes in one look-up
 ATTEMPTS = 8  # of a commit that another process's commit overtook
+LISTS_LOOKED_AT = 32  # of the approximate index, per question
+CANDIDATES = 10  # of the approximate index, per answer: they are scored again by their whole vectors
 
 
 class Embedder(Protocol):
@@ -50,7 +56,7 @@ class VectorTable:
     """The vectors of one embedder."""
 
     def __init__(self, table: Any, model: str, where: str):
-        self._table, self.model, self.where = table, model, where
+        self.rows, self.model, self.where = table, model, where  # `rows` is LanceDB's table
         self.dimension: int = table.schema.field("vector").type.list_size
 
     @classmethod
@@ -94,24 +100,41 @@ class VectorTable:
         import pyarrow as pa
 
         values = pa.array(vectors[[first[key] for key in keys]].astype(np.float32).ravel())
-        rows = pa.Table.from_arrays([pa.array(keys), pa.FixedSizeListArray.from_arrays(values, self.dimension)], schema=self._table.schema)
+        rows = pa.Table.from_arrays([pa.array(keys), pa.FixedSizeListArray.from_arrays(values, self.dimension)], schema=self.rows.schema)
         for attempt in range(ATTEMPTS):
             try:
-                with self._alone():
-                    self._table.merge_insert("text_hash").when_not_matched_insert_all().execute(rows)
+                with self.alone():
+                    self.rows.merge_insert("text_hash").when_not_matched_insert_all().execute(rows)
                 if not self.missing(keys):
                     return
                 problem: Exception | str = "a concurrent commit took its rows away"
             except Exception as error:  # LanceDB raises plain RuntimeError and OSError; the text tells them apart
                 problem = error
-                if not re.search("conflict|concurrent|retry|too many", str(error), re.IGNORECASE):
+                if not upkeep.CONFLICT.search(str(error)):
                     break
             time.sleep(random.uniform(0, 0.1 * 2**attempt))
         cause = problem if isinstance(problem, Exception) else None
         raise LakeError(f"cannot be written: {problem}", where=self.where, fix="Nothing was half-written; run it again.") from cause
 
+    def nearest(self, query: NDArray[np.float32] | str, k: int = 10) -> pl.DataFrame:
+        """text_hash and similarity (cosine, rounded to 6 decimals) of the `k` texts nearest to a vector, or to a text hash (itself left
+        out), nearest first. For people: exact in a small table, approximate in a large one; nothing that is stored may depend on it."""
+        vector = self.get([query])[0] if isinstance(query, str) else query
+        search = self.rows.search(vector.astype(np.float32)).distance_type("cosine").nprobes(LISTS_LOOKED_AT).refine_factor(CANDIDATES)
+        keys = search.select(["text_hash", "_distance"]).limit(k + 1).to_arrow()["text_hash"].to_pylist()
+        found = as_integers(self.get(keys)).astype(np.float64)
+        wanted = as_integers(vector).astype(np.float64)
+        lengths = np.sqrt((found**2).sum(axis=1)) * np.sqrt((wanted**2).sum())
+        cosines = np.round(found @ wanted / np.where(lengths == 0, np.inf, lengths), 6)
+        frame = pl.DataFrame({"text_hash": keys, "similarity": cosines}, schema={"text_hash": pl.String, "similarity": pl.Float64})
+        return (
+            frame.filter(pl.col("text_hash") != (query if isinstance(query, str) else ""))
+            .sort(pl.col("similarity") * -1, "text_hash")
+            .head(k)
+        )
+
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
         """One writer at a time on this machine. LanceDB 0.40 resolves conflicting commits by itself, and under two local
         writers now and then one commit's rows were gone without an error."""
         if "://" in self.where:
@@ -141,11 +164,25 @@ class VectorTable:
             )
         return found[[place[key] for key in text_hashes]]
 
-    def _rows(self, keys: list[str], columns: list[str]) -> Any:
-        for start in range(0, len(keys), KEYS_AT_ONCE):
-            part = keys[start : start + KEYS_AT_ONCE]
-            listed = ", ".join(f"'{_checked(key)}'" for key in part)
-            yield self._table.search().where(f"text_hash IN ({listed})").select(columns).limit(len(part)).to_arrow()
+    def addresses(self, text_hashes: Sequence[str]) -> list[int]:
+        """LanceDB's row ids of those texts that have a vector. They change when the table is settled."""
+        return [at for rows in self._rows(sorted(set(text_hashes)), ["text_hash"], True) for at in rows["_rowid"].to_pylist()]
+
+    def move(self, text_hashes: Sequence[str]) -> None:
+        """Writes the texts' rows again as they are, into a new file, one commit."""
+        import pyarrow as pa
+
+        rows = pa.concat_tables(self._rows(sorted(set(text_hashes)), ["text_hash", "vector"]))
+        self.rows.merge_insert("text_hash").when_matched_update_all().execute(rows)
+
+    def delete(self, text_hashes: Sequence[str]) -> None:
+        """Marks the texts' rows as deleted; they stay in the files and in old versions (`upkeep.forget` purges them)."""
+        for part in _parts(sorted(set(text_hashes))):
+            self.rows.delete(_among(part))
+
+    def _rows(self, keys: list[str], columns: list[str], addressed: bool = False) -> Any:
+        for part in _parts(keys):
+            yield self.rows.search().where(_among(part)).select(columns).with_row_id(addressed).limit(len(part)).to_arrow()
 
 
 def read_vectors(lake: Lake, embeddings: pl.DataFrame) -> NDArray[np.float32]:
@@ -168,6 +205,8 @@ def embed(texts: pl.DataFrame, embedder: Embedder, table: VectorTable, at_once: 
     known = texts.filter(pl.col("text_hash").is_in(missing)).unique("text_hash").sort("text_hash")
     for part in known.iter_slices(at_once):
         table.put(part["text_hash"].to_list(), embedder.encode(part["text"].to_list()))
+        if upkeep.untidy(table):
+            upkeep.settle(table)
         if advance:
             advance(part.height)
     vectors = table.get(texts["text_hash"].to_list())
@@ -192,6 +231,17 @@ def vector_hash(vector: NDArray[np.float32]) -> str:
 def table_name(model: str) -> str:
     """A readable table name that no two models share."""
     return f"{re.sub('[^A-Za-z0-9]+', '-', model).strip('-')[:60]}-{hashlib.blake2b(model.encode(), digest_size=4).hexdigest()}"
+
+
+def _parts(keys: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        yield keys[start : start + KEYS_AT_ONCE]
+
+
+def _among(keys: list[str]) -> str:
+    """A filter expression."""
+    listed = ", ".join(f"'{_checked(key)}'" for key in keys)
+    return f"text_hash IN ({listed})"
 
 
 def _checked(text_hash: str) -> str:

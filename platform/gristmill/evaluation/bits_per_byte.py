@@ -30,9 +30,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gristmill.errors import GristmillError
+from gristmill.lake.hashing import text_hash
 from gristmill.progress import Progress
 
-VERSION = "1"
+VERSION = "2"
 
 WINDOWS = 8  # of a forward pass
 RESAMPLES = 2_000  # of the bootstrap
@@ -103,6 +104,13 @@ def _losses(model: nn.Module, inputs: Tensor, targets: Tensor) -> np.ndarray:
     logits = model(inputs).float()
     losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="none")
     return losses.view(targets.shape).double().sum(dim=1).numpy()
+
+
+def by_document(scores: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
+    """What two models are compared by, document by document: `scores` with the hash of the text that was scored (`documents`:
+    doc_id, text), as the contract `document_scores` has it but for the model's name."""
+    hashes = pl.col("text").map_elements(text_hash, return_dtype=pl.String).alias("text_hash")
+    return scores.join(documents.select("doc_id", hashes), on="doc_id", how="left", maintain_order="left")
 
 
 def bits_per_byte(scores: pl.DataFrame, metric: str = "bits_per_byte") -> pl.DataFrame:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from gristmill.lake.workspace import Workspace
-from gristmill.views import final
+from gristmill.texts import final_texts
 
 VERSION = "1"
 
@@ -60,8 +60,7 @@ def domains(workspace: Workspace) -> list[str]:
 
 
 def _texts(workspace: Workspace, shard: str, doc_ids: list[str], domain: str, n_bytes: int) -> pl.DataFrame:
-    wanted = pl.LazyFrame({"doc_id": doc_ids}, schema={"doc_id": pl.String})
-    documents = workspace.scan("documents", shard, "documents").join(wanted, on="doc_id", how="semi").collect()
-    edits = workspace.scan("edits", shard).join(wanted, on="doc_id", how="semi").collect()
-    texts = final(documents, edits).select("doc_id", pl.col("text").map_elements(lambda text: cut(text, n_bytes), return_dtype=pl.String))
+    texts = final_texts(workspace, shard, doc_ids).select(
+        "doc_id", pl.col("text").map_elements(lambda text: cut(text, n_bytes), return_dtype=pl.String)
+    )
     return texts.with_columns(domain=pl.lit(domain), n_bytes=pl.col("text").str.len_bytes().cast(pl.Int64)).select(*SCHEMA)

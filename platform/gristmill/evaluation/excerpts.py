@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from gristmill.lake.workspace import Workspace
-from gristmill.views import final
+from gristmill.texts import masked_texts
 
 EXCERPT = 280  # characters
 
@@ -23,13 +23,12 @@ def excerpts(workspace: Workspace, wanted: Iterable[dict[str, Any]]) -> dict[str
         if not workspace.has("documents", shard):
             continue
         these = pl.LazyFrame({"doc_id": sorted(doc_ids)})
-        documents = workspace.scan("documents", shard, "documents").join(these, on="doc_id", how="semi").collect()
+        documents = workspace.scan("documents", shard, "documents").select("doc_id", "url").join(these, on="doc_id", how="semi").collect()
         if workspace.has("edits", shard):
-            edits = workspace.scan("edits", shard).join(these, on="doc_id", how="semi").collect()
-            texts = dict(final(documents, edits).select("doc_id", "text").iter_rows())
+            texts = dict(masked_texts(workspace, shard, doc_ids).select("doc_id", "text").iter_rows())
         else:
             texts = dict.fromkeys(documents["doc_id"], "")  # no edits yet: unmasked text is not shown
-        for doc_id, url in documents.select("doc_id", "url").iter_rows():
+        for doc_id, url in documents.iter_rows():
             found[doc_id] = {"url": url, "excerpt": excerpt(texts[doc_id])}
     return found
 

@@ -14,8 +14,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from gristmill.dedup.shown import page as duplicates
 from gristmill.evaluation import sections
 from gristmill.lake.workspace import Workspace
+from gristmill.policy.terminal import share
 
 VERSION = "1"
 
@@ -45,13 +47,13 @@ def write_report(workspace: Workspace, path: Path | str) -> Path:
 def render(workspace: Workspace) -> str:
     """The report as HTML. Everything that came from a document is escaped."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader([Path(__file__).parent, duplicates.FOLDER]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"number": _number, "percent": _percent, "figure": Markup}
+    environment.filters |= {"number": _number, "percent": _percent, "share": share, "figure": Markup}
     parts = {key: collect(workspace) for key, (_, collect, _) in SECTIONS.items()}
     return environment.get_template(TEMPLATE).render(
         build=sections.build(workspace),

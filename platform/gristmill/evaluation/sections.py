@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from gristmill.dedup.shown import page, show
 from gristmill.evaluation import plots
 from gristmill.evaluation.excerpts import EXCERPT, excerpt, excerpts
 from gristmill.lake.workspace import Workspace
@@ -19,8 +20,6 @@ from gristmill.signals.registry import SIGNALS
 
 NEAREST = 3  # documents on each side of a threshold
 CLUSTERS = 8
-MEMBERS = 5  # of a cluster that are listed
-EQUAL = ("same", "exact")  # duplicates whose text is the survivor's
 TOPICS = 24
 SAID = {"drop": "drop", "down_weight": "down-weight"}
 JUDGED = ["doc_id", "kept", "first_rule", "threshold"]
@@ -122,37 +121,14 @@ def nearest(signals: pl.DataFrame, judged: pl.DataFrame, rule: Rule, count: int 
 
 
 def duplicates(workspace: Workspace) -> Section | None:
-    """How many documents each kind of duplicate cost, and the largest clusters with their survivors."""
+    """What each source lost, the largest clusters side by side with their survivors, what was cut and what quotes a reference."""
     if not workspace.has("duplicate_clusters"):
         return None
-    clusters = workspace.read("duplicate_clusters", table="clusters")
-    is_survivor = (pl.col("doc_id") == pl.col("survivor")) & (pl.col("shard") == pl.col("survivor_shard"))
-    gone = clusters.filter(~is_survivor)
-    sizes = clusters.group_by("cluster").agg(
-        size=pl.col("doc_id").n_unique(),
-        captures=pl.len(),
-        survivor=pl.col("survivor").first(),
-        shard=pl.col("survivor_shard").first(),
-    )
-    largest = sizes.filter(pl.col("size") > 1).sort(["size", "cluster"], descending=[True, False]).head(CLUSTERS)
-    members = clusters.join(largest.select("cluster"), on="cluster", how="semi").sort("similarity", "doc_id", descending=[True, False])
-    listed = {cluster: members.filter(~is_survivor & (pl.col("cluster") == cluster)).to_dicts() for cluster in largest["cluster"]}
-    wanted = [{"doc_id": row["survivor"], "shard": row["shard"]} for row in largest.iter_rows(named=True)]
-    texts = excerpts(workspace, [*wanted, *(row for rows in listed.values() for row in rows[:MEMBERS])])
+    recipe = workspace.recipe
     return {
-        "kinds": gone.group_by("kind").agg(documents=pl.len()).sort("documents", "kind", descending=[True, False]).to_dicts(),
-        "clusters": [
-            {
-                **row,
-                **texts.get(row["survivor"], {}),
-                "more": max(0, len(listed[row["cluster"]]) - MEMBERS),
-                "members": [
-                    {**member, **texts.get(member["doc_id"], {}), **({"excerpt": ""} if member["kind"] in EQUAL else {})}
-                    for member in listed[row["cluster"]][:MEMBERS]
-                ],
-            }
-            for row in largest.iter_rows(named=True)
-        ],
+        "found": show.duplicates(workspace, CLUSTERS),
+        "order": page.order(recipe),
+        "least": recipe.decontamination.min_overlap,
     }
 
 

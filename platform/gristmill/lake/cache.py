@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -41,3 +41,30 @@ class KeyedCache:
         if entries:
             with closing(self._connect()) as connection, connection:
                 connection.executemany("insert or ignore into entries values (?, ?)", sorted(entries.items()))
+
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        """Every entry, by key; read a batch at a time."""
+        last = ""
+        while self.path.exists():
+            with closing(self._connect()) as connection:
+                rows = connection.execute("select key, value from entries where key > ? order by key limit ?", (last, BATCH)).fetchall()
+            yield from rows
+            if len(rows) < BATCH:
+                return
+            last = rows[-1][0]
+
+    def forget(self, keys: Iterable[str] = (), prefixes: Iterable[str] = ()) -> int:
+        """Deletes entries by key, and by what their key begins with; how many. The file is written anew, so that no free page of
+        it, and no log beside it, holds their bytes."""
+        if not self.path.exists():
+            return 0
+        with closing(self._connect()) as connection:
+            connection.execute("pragma secure_delete = on")
+            with connection:
+                gone = sum(connection.execute("delete from entries where key = ?", (key,)).rowcount for key in sorted(set(keys)))
+                ranges = [(prefix, prefix + "\U0010ffff") for prefix in sorted(set(prefixes))]
+                gone += sum(connection.execute("delete from entries where key >= ? and key < ?", each).rowcount for each in ranges)
+            if gone:
+                connection.execute("vacuum")
+            connection.execute("pragma wal_checkpoint(truncate)")
+        return gone

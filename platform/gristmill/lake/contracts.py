@@ -29,7 +29,9 @@ class Contract:
         return pl.DataFrame(schema=self.schema)
 
 
-def _contract(name: str, key: str, nullable: str = "", extensible: bool = False, **schema: pl.DataType | type[pl.DataType]) -> Contract:
+def _contract(
+    name: str, key: str, nullable: str = "", /, *, extensible: bool = False, **schema: pl.DataType | type[pl.DataType]
+) -> Contract:
     return Contract(name, tuple(key.split()), dict(schema), frozenset(nullable.split()), extensible)
 
 
@@ -82,6 +84,15 @@ CONTRACTS: dict[str, Contract] = {
             n_bytes=pl.Int64,  # of the text, as UTF-8
             n_chars=pl.Int64,
         ),
+        _contract(  # what of a shard is taken down; the list itself is a journal: see crawl.tombstones
+            "tombstones",
+            "doc_id tombstone",
+            doc_id=pl.String,
+            tombstone=pl.String,  # its id
+            by=pl.String,  # url, domain, doc; text or near where it is known by its words
+            similarity=pl.Float64,
+            captures=pl.List(pl.String),
+        ),
         _contract(
             "edits",
             "doc_id start rule",
@@ -121,23 +132,67 @@ CONTRACTS: dict[str, Contract] = {
             "doc_id",
             doc_id=pl.String,
             text_hash=pl.String,
+            normal_hash=pl.String,  # of the normalised words: texts that differ in case, punctuation or layout share it
             n_chars=pl.Int64,  # of the clean text
             n_shingles=pl.Int64,
             bands=pl.List(pl.UInt64),  # one key per band; empty when the text has no shingle
-            shingles=pl.List(pl.UInt64),  # sorted distinct shingle hashes, for the true Jaccard
+            shingles=pl.List(pl.UInt32),  # sorted distinct shingle hashes, for the true Jaccard
         ),
         _contract("embeddings", "doc_id", doc_id=pl.String, text_hash=pl.String, model=pl.String, vector_hash=pl.String),
+        _contract("centroids", "block", block=pl.Int64, vector=pl.List(pl.Float64)),  # unit vectors
         _contract(
             "clusters",
             "doc_id shard",
             doc_id=pl.String,
             shard=pl.String,
-            kind=pl.String,  # survivor, or how it relates to its survivor: same, exact, near or semantic
+            kind=pl.String,  # survivor, or how it relates to its survivor: same, url, payload, exact, near or semantic
             cluster=pl.String,
             survivor=pl.String,
             survivor_shard=pl.String,
             similarity=pl.Float64,
         ),
+        # what makes the next clustering incremental: see dedup.state and dedup.semantic
+        _contract("clustered", "doc_id shard", "component", doc_id=pl.String, shard=pl.String, digest=pl.UInt64, component=pl.String),
+        _contract("near_edges", "left right", left=pl.String, right=pl.String, key=pl.UInt64, similarity=pl.Float64),
+        _contract("band_groups", "key normal_hash", key=pl.UInt64, normal_hash=pl.String),
+        _contract("semantic_edges", "left right", left=pl.String, right=pl.String, similarity=pl.Float64),
+        _contract("block_members", "block text_hash", block=pl.Int32, text_hash=pl.String),
+        _contract("searched_blocks", "block", block=pl.Int32, key=pl.String, texts=pl.Int64),
+        _contract("block_pairs", "key left right", key=pl.String, left=pl.String, right=pl.String, similarity=pl.Float64),
+        _contract(  # how many of a shard's documents hold a line or paragraph
+            "text_counts",
+            "unit bucket key",
+            unit=pl.String,  # line or paragraph
+            bucket=pl.UInt32,
+            key=pl.UInt64,
+            documents=pl.Int64,
+        ),
+        _contract("fingerprints", "doc_id key", doc_id=pl.String, key=pl.UInt64, places=pl.Int64),  # chosen n-grams: see dedup.substrings
+        _contract(  # what of the clean view is repeated elsewhere and left out of the final one
+            "cuts",
+            "doc_id start rule",
+            "twin similarity",
+            doc_id=pl.String,
+            start=pl.Int64,
+            end=pl.Int64,  # in characters of the clean view
+            rule=pl.String,  # dedup.line, dedup.paragraph, dedup.substring or dedup.semantic_paragraph
+            documents=pl.Int64,  # that hold it, this one included
+            twin=pl.String,  # the document that keeps it, where one does
+            similarity=pl.Float64,
+        ),
+        _contract("paragraphs", "doc_id start", doc_id=pl.String, start=pl.Int64, end=pl.Int64, text_hash=pl.String, model=pl.String),
+        _contract("reference_ngrams", "item key", item=pl.String, key=pl.UInt64),
+        _contract(
+            "contamination",
+            "doc_id item",
+            doc_id=pl.String,
+            item=pl.String,  # `held_out/<doc_id>`, or `<file>/<id>`
+            ngrams=pl.Int64,  # distinct ones that both hold
+            overlap=pl.Float64,  # share of the item's
+            start=pl.Int64,  # of the first n-gram that is hit, in characters of the final view
+            end=pl.Int64,
+        ),
+        _contract("final_sizes", "doc_id", doc_id=pl.String, n_bytes=pl.Int64, n_chars=pl.Int64),  # of the final view
         _contract("splits", "doc_id", doc_id=pl.String, cluster=pl.String, split=pl.String),
         _contract(
             "annotations",
@@ -227,8 +282,70 @@ CONTRACTS: dict[str, Contract] = {
             documents=pl.Int64,
             n_bytes=pl.Int64,
         ),
+        _contract(  # behind `eval_scores`: two builds are compared document by document
+            "document_scores",
+            "model scheme doc_id",
+            model=pl.String,
+            scheme=pl.String,
+            doc_id=pl.String,
+            domain=pl.String,
+            text_hash=pl.String,  # of what was scored
+            n_bytes=pl.Int64,
+            nats=pl.Float64,
+        ),
+        _contract(  # `provenance` by document
+            "placements",
+            "doc_id phase sequence position",
+            doc_id=pl.String,
+            phase=pl.String,
+            sequence=pl.Int64,
+            position=pl.Int64,
+            origin=pl.String,
+            source=pl.String,
+            topic=pl.String,
+            start=pl.Int64,
+            end=pl.Int64,
+            epoch=pl.Int64,
+        ),
+        _contract(  # `batches` by sequence
+            "steps",
+            "phase sequence model step slot",
+            phase=pl.String,
+            sequence=pl.Int64,
+            model=pl.String,
+            step=pl.Int64,
+            slot=pl.Int64,
+        ),
+        _contract(  # the losers of `clusters` by what outlived them
+            "twins",
+            "survivor doc_id shard",
+            survivor=pl.String,
+            doc_id=pl.String,
+            shard=pl.String,
+            kind=pl.String,
+            similarity=pl.Float64,
+        ),
+        _contract("search_keys", "doc_id", doc_id=pl.String, text_hash=pl.String),  # what a search index holds; of the clean view
+        _contract(  # of each signal among a source's documents
+            "signal_quantiles",
+            "source signal",
+            source=pl.String,
+            signal=pl.String,
+            documents=pl.Int64,  # of the source
+            sampled=pl.Int64,
+            quantiles=pl.List(pl.Float64),  # evenly spaced from the lowest to the highest value of the sample
+        ),
         _contract("samples", "model scheme prompt", model=pl.String, scheme=pl.String, prompt=pl.String, text=pl.String),
         _contract("audit", "claim subject", claim=pl.String, subject=pl.String, passed=pl.Boolean, evidence=pl.String),
+        _contract(  # of a build: an asset's part of its manifest
+            "heads",
+            "asset partition",
+            asset=pl.String,
+            partition=pl.String,  # "" when unpartitioned
+            data_version=pl.String,
+            code_version=pl.String,
+            output=pl.String,  # the head, as JSON
+        ),
     )
 }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +18,15 @@ from typing import Any
 
 import obstore
 import polars as pl
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
 from gristmill.errors import LakeError
 from gristmill.lake.contracts import conform
 from gristmill.lake.hashing import file_hash, mapping_hash, table_hash
+
+GROUP_BYTES = 4 << 20  # of a row group before compression
+MIN_GROUP, MAX_GROUP = 100, 50_000  # its rows
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,18 @@ class Lake:
                 f"cannot be written: {error}", where=f"{self.root}/{key}", fix="Check free space and permissions; nothing was half-written."
             ) from error
 
+    def create(self, key: str, data: bytes) -> bool:
+        """Puts an object that is not there yet; False when it is. Of several who try at once one succeeds."""
+        try:
+            obstore.put(self._store, key, data, mode="create")
+            return True
+        except AlreadyExistsError:
+            return False
+        except (BaseError, OSError) as error:
+            raise LakeError(
+                f"cannot be written: {error}", where=f"{self.root}/{key}", fix="Check free space and permissions; nothing was half-written."
+            ) from error
+
     def get(self, key: str) -> bytes | None:
         """The object's bytes; None when there is none."""
         try:
@@ -97,6 +113,29 @@ class Lake:
         """Every key under a folder-like prefix, sorted."""
         return sorted(meta["path"] for batch in obstore.list(self._store, prefix) for meta in batch)
 
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Bytes of every object under a folder-like prefix, by key."""
+        return {meta["path"]: meta["size"] for batch in obstore.list(self._store, prefix) for meta in batch}
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """Every key under a folder-like prefix (`tables/`), in no order. On a disk without asking for sizes and times, which
+        takes a tenth of what `keys` takes."""
+        if self.remote:
+            yield from (meta["path"] for batch in obstore.list(self._store, prefix) for meta in batch)
+            return
+        folders = [prefix.rstrip("/")]
+        while folders:
+            folder = folders.pop()
+            try:
+                with os.scandir(f"{self.root}/{folder}") as entries:
+                    for entry in entries:
+                        if entry.is_dir():
+                            folders.append(f"{folder}/{entry.name}")
+                        else:
+                            yield f"{folder}/{entry.name}"
+            except FileNotFoundError:
+                continue
+
     def put_json(self, key: str, value: Any) -> None:
         self.put(key, json.dumps(value, indent=1, ensure_ascii=False, default=_number).encode("utf-8", "surrogatepass"))
 
@@ -121,7 +160,7 @@ class Lake:
         key = f"tables/{table}/{content}.parquet"
         if not self.exists(key):
             buffer = io.BytesIO()
-            frame.write_parquet(buffer, compression="zstd", row_group_size=50_000)
+            frame.write_parquet(buffer, compression="zstd", row_group_size=rows_a_group(frame))
             self.put(key, buffer.getvalue())
         return Stored("table", key, content, frame.height, int(frame.estimated_size()))
 
@@ -132,6 +171,17 @@ class Lake:
         if not path.exists():
             raise LakeError("is gone", where=str(path), fix="Rebuild the partition that made it: `gristmill plan` names it.")
         return pl.scan_parquet(path)
+
+    def parquet(self, key: str) -> Any:
+        """A pyarrow ParquetFile on an object, of which only what is asked for is read; LakeError when it is gone."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if not self.exists(key):
+            raise LakeError("is gone", where=f"{self.root}/{key}", fix="Rebuild the partition that made it: `gristmill plan` names it.")
+        if not self.remote:
+            return pq.ParquetFile(f"{self.root}/{key}", memory_map=True)
+        return pq.ParquetFile(pa.PythonFile(_Object(self._store, key), mode="r"), pre_buffer=True)
 
     # files
 
@@ -171,6 +221,40 @@ class Lake:
     def is_whole(self, stored: Stored) -> bool:
         """Whether every object behind `stored` is there."""
         return all(self.exists(f"{stored.key}/{name}") for name in stored.names) if stored.names else self.exists(stored.key)
+
+
+class _Object(io.RawIOBase):
+    """An object in a store as a file, each read a request for its range."""
+
+    def __init__(self, store: Any, key: str) -> None:
+        self._store, self._key, self._at = store, key, 0
+        self._size = int(obstore.head(store, key)["size"])
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        end = self._size if size < 0 else min(self._at + size, self._size)
+        if self._at >= end:
+            return b""
+        data = bytes(obstore.get_range(self._store, self._key, start=self._at, end=end))
+        self._at = end
+        return data
+
+
+def rows_a_group(frame: pl.DataFrame) -> int:
+    """Rows of a Parquet row group: a few megabytes, since a look-up by key reads one whole."""
+    return int(min(max(frame.height * GROUP_BYTES // max(int(frame.estimated_size()), 1), MIN_GROUP), MAX_GROUP))
 
 
 def _number(value: Any) -> Any:

@@ -198,7 +198,7 @@ class Workspace:
             held,
             made.needs,
         )
-        self.lake.put_json(self._index_key(asset, partition, code_version, output.inputs), output.as_json())
+        self.lake.put_json(self.index_key(asset, partition, code_version, output.inputs), output.as_json())
         self.publish(output)
         return output
 
@@ -207,13 +207,28 @@ class Workspace:
 
     def made_before(self, asset: str, partition: Partition, code_version: str, inputs: dict[str, str]) -> Output | None:
         """What the same code made of the same inputs earlier, in this namespace or another, if its files are still there."""
-        value = self.lake.get_json(self._index_key(asset, partition, code_version, inputs))
+        value = self.lake.get_json(self.index_key(asset, partition, code_version, inputs))
         output = None if value is None else Output.from_json(value)
         return output if output and self.is_whole(output) else None
 
-    def _index_key(self, asset: str, partition: Partition, code_version: str, inputs: dict[str, str]) -> str:
+    def index_key(self, asset: str, partition: Partition, code_version: str, inputs: Mapping[str, str]) -> str:
+        """Where it is remembered what this code makes of these inputs."""
         digest = mapping_hash({"partition": partition or "", "code": code_version, **{f"input {k}": v for k, v in inputs.items()}})
         return f"index/{asset}/{digest}.json"
+
+    def record_code(self, asset: str, code_version: str, algorithm: str, sections: Iterable[str]) -> None:
+        """Remembers what a code version is made of, once: the algorithm's version and the recipe's values."""
+        key = self._code_key(asset, code_version)
+        if not self.lake.exists(key):
+            self.lake.put_json(key, {"code_version": code_version, "algorithm": algorithm, "sections": self.recipe.values(*sections)})
+
+    def code(self, asset: str, code_version: str) -> dict[str, Any] | None:
+        """`algorithm`, and `sections` (name -> value), of a code version under which something was made; None if not recorded."""
+        value: dict[str, Any] | None = self.lake.get_json(self._code_key(asset, code_version))
+        return value
+
+    def _code_key(self, asset: str, code_version: str) -> str:
+        return f"codes/{asset}/{mapping_hash({'code': code_version})}.json"
 
     def memo(self, keys: Mapping[str, str], make: Callable[[list[str]], Mapping[str, pl.DataFrame]]) -> dict[str, pl.DataFrame]:
         """Tables made before under their keys (table -> what names everything that it depends on); the others are made

@@ -6,7 +6,7 @@ import pytest
 
 from gristmill.crawl.documents import extract_documents
 from gristmill.crawl.sources import register
-from gristmill.crawl.warc import read_records, read_shard
+from gristmill.crawl.warc import Page, read_pages, read_records, read_shard
 from gristmill.lake.contracts import conform
 from gristmill.lake.hashing import text_hash
 from gristmill.lake.store import Lake
@@ -20,7 +20,7 @@ def documents(workspace: Workspace, path: Path, settings: Extraction | None = No
     settings = settings or Extraction()
     (shard,) = register(workspace.lake, Recipe(), "one", [str(path)])
     records, _, _ = read_records(workspace.lake, shard, settings.max_bytes)
-    found = read_shard(workspace.lake, shard, settings.max_bytes, Counter())
+    found = read_pages(workspace.lake, shard, records, settings.max_bytes)
     made, quarantine, counts = extract_documents(records, found, settings, workspace.cache)
     return conform("documents", made), conform("quarantine", quarantine), counts
 
@@ -38,6 +38,21 @@ def test_one_row_per_document_with_all_its_captures(workspace, archive, page, tm
     assert row["text_hash"] == text_hash(row["text"]) and row["n_chars"] == len(row["text"])
     assert row["n_bytes"] == len(row["text"].encode()) and row["language"] == "en"
     assert row["extractor"].startswith("resiliparse-")
+
+
+def test_pages_read_again_are_those_that_were_recorded(workspace, archive, page, tmp_path: Path):
+    made = archive().response("http://a.example/a?utm_source=x", page("a"), "text/html; charset=latin-1", "404 Not Found")
+    made.response("http://A.example:80/b", page("b"), "text/html; charset=utf-8").response(
+        "http://a.example/picture", b"GIF89a", "image/gif"
+    )
+    made.response("http://a.example/c", page("c"), "text/html; charset=latin-1").response("http://a.example/c", page("c"))
+    made.record("http://a.example/d", "conversion", b"plain text", "text/plain").record("http://a.example/e", "request", b"GET / HTTP/1.1")
+    (shard,) = register(workspace.lake, Recipe(), "one", [str(made.write(tmp_path / "a.warc.gz"))])
+    records, _, _ = read_records(workspace.lake, shard, 10**7)
+    recorded = [each for each in read_shard(workspace.lake, shard, 10**7, Counter()) if isinstance(each, Page)]
+    assert len(recorded) == 4 and list(read_pages(workspace.lake, shard, records, 10**7)) == recorded
+    other = records.with_columns(payload_digest=pl.lit("sha256:" + "0" * 64))
+    assert list(read_pages(workspace.lake, shard, other, 10**7)) == []
 
 
 def test_text_and_conversions_pass_through(workspace, archive, tmp_path: Path):

@@ -74,7 +74,7 @@ def test_the_same_payload_is_extracted_once(workspace, page):
         assert again == first and cached == 5 and untouched._child is None
         other = [request(page("0"), charset="utf-16le")]
         assert extract_all(other, untouched, workspace.cache)[2] == 0  # another charset is another text
-    assert workspace.cache(f"extraction-{extractor_version('resiliparse')}").path.exists()
+    assert workspace.cache(f"texts-{extractor_version('resiliparse')}").path.exists()
 
 
 def test_refusals_are_not_cached(workspace, page):

@@ -1,41 +1,69 @@
-"""Pairs: proven by true Jaccard, complete up to the promise of banding, never quadratic in a large band."""
+"""Near pairs: proven by true Jaccard once each, complete in small bands, not written down for large ones."""
 
-import polars as pl
+from itertools import combinations
+from pathlib import Path
+
 import pytest
 
 from gristmill.dedup import near
-
-ROW = pl.Schema({"text_hash": pl.String, "bands": pl.List(pl.UInt64), "shingles": pl.List(pl.UInt64)})
-
-
-def pairs(rows: list[tuple[str, list[int], list[int]]], threshold: float = 0.5) -> list[tuple[str, str, float]]:
-    return near.near_pairs(pl.LazyFrame(rows, schema=ROW, orient="row"), threshold)[0].rows()
+from gristmill.recipe.dedup import Dedup, MinHash
+from tests.gristmill.dedup.oracle import Document, Text, clusters, digest, run
 
 
-def test_a_shared_band_is_a_hint_and_jaccard_the_proof() -> None:
-    rows = [("a", [1, 2], [1, 2, 3, 4]), ("b", [1, 9], [1, 2, 3, 5]), ("c", [7, 2], [4, 8, 9]), ("d", [5], [1, 2, 3, 4])]
-    assert pairs(rows) == [("a", "b", 0.6)]  # c shares a band and not enough; d is equal and shares no band
+def found(texts: list[Text], scratch: Path, threshold: float = 0.5):
+    settings = Dedup(levels=["near"], minhash=MinHash(threshold=threshold))
+    return run([Document(text.name, text) for text in texts], scratch, settings)
 
 
-def test_threshold_is_inclusive_and_sets_may_be_empty() -> None:
-    assert pairs([("a", [1], [1, 2]), ("b", [1], [1])], 0.5) == [("a", "b", 0.5)]
-    assert pairs([("a", [], []), ("b", [], [])], 0.0) == []
-    assert pairs([], 0.5) == []
+def edges(texts: list[Text], scratch: Path, threshold: float = 0.5) -> set[tuple[str, str, int, float]]:
+    names = {digest(text.name): text.name for text in texts}
+    rows = found(texts, scratch, threshold).tables["near_edges"].collect().rows()
+    assert len(set(rows)) == len(rows) and all(left < right for left, right, _, _ in rows)
+    return {(*sorted((names[left], names[right])), key, value) for left, right, key, value in rows}
 
 
-@pytest.mark.parametrize("size", [near.LARGE_BAND, near.LARGE_BAND + 1, 200])
-def test_a_large_band_is_joined_through_representatives(size: int) -> None:
-    alike = [(f"a{i:03}", [1], [*range(50), 1_000 + i]) for i in range(size)]
-    other = [(f"b{i:03}", [1], [*range(500, 550), 2_000 + i]) for i in range(size)]
-    found = pairs(alike + other)
-    linked = {name for left, right, _ in found for name in (left, right)}
-    assert len(linked) == 2 * size and all(left[0] == right[0] for left, right, _ in found)
-    if size > near.LARGE_BAND:
-        assert len(found) == 2 * (size - 1)  # a star each
+def test_a_shared_band_is_a_hint_and_jaccard_the_proof(tmp_path: Path) -> None:
+    texts = [
+        Text("a", (1, 2), (1, 2, 3, 4)),
+        Text("b", (1, 9), (1, 2, 3, 5)),
+        Text("c", (7, 2), (4, 8, 9)),
+        Text("d", (5, 6), (1, 2, 3, 4)),
+    ]
+    assert edges(texts, tmp_path) == {("a", "b", 1, 0.6)}  # c shares a band and not enough; d is equal and shares no band
 
 
-def test_shuffled_rows_give_the_same_pairs() -> None:
-    frame = pl.DataFrame([(f"t{i:03}", [i % 3, 10 + i % 5], [*range(i % 7, 20), 100 + i]) for i in range(150)], schema=ROW, orient="row")
-    expected = near.near_pairs(frame.lazy(), 0.6)[0]
-    for seed in range(3):
-        assert near.near_pairs(frame.sample(fraction=1, shuffle=True, seed=seed).lazy(), 0.6)[0].equals(expected)
+def test_the_threshold_is_inclusive_and_sets_may_be_empty(tmp_path: Path) -> None:
+    assert edges([Text("a", (1,), (1, 2)), Text("b", (1,), (1,))], tmp_path, 0.5) == {("a", "b", 1, 0.5)}
+    assert edges([Text("a", (1,), (1, 2, 3)), Text("b", (1,), (1,))], tmp_path, 0.333333) == {("a", "b", 1, 0.333333)}
+    assert edges([Text("a", (1,), (1, 2, 3)), Text("b", (1,), (1,))], tmp_path, 0.333334) == set()
+    assert edges([Text("a"), Text("b")], tmp_path, 0.0) == set()
+    assert edges([], tmp_path) == set()
+
+
+def test_a_pair_is_proven_once_under_its_first_common_band(tmp_path: Path) -> None:
+    assert edges([Text("a", (9, 5, 1), (1, 2)), Text("b", (8, 5, 1), (1, 2, 3))], tmp_path) == {("a", "b", 5, 0.666667)}
+
+
+@pytest.mark.parametrize("size", [near.LARGE_BAND // 2, near.LARGE_BAND, 60])
+def test_a_large_band_leaves_no_two_survivors_that_are_near(size: int, tmp_path: Path) -> None:
+    families = [[Text(f"{f} {i}", (1,), (*range(1_000 * f, 1_000 * f + 50), 10_000 * f + 1_000 + i)) for i in range(size)] for f in (1, 2)]
+    result = found([text for family in families for text in family], tmp_path, 0.7)
+    rows = clusters(result)
+    assert rows.height == 2 * size and rows["survivor"].n_unique() == 2
+    assert set(rows["similarity"]) == {1.0, round(50 / 52, 6)}
+    written = result.tables["near_edges"].collect().height
+    assert written == (2 * len(list(combinations(range(size), 2))) if 2 * size <= near.LARGE_BAND else 0)
+    assert result.tables["band_groups"].collect().height == (0 if 2 * size <= near.LARGE_BAND else 2 * size)
+
+
+def test_a_band_that_is_too_large_to_compare_remembers_its_first_survivors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond that a pair has to share another band: bounded work, and a function of the members all the same."""
+    monkeypatch.setattr("gristmill.dedup.election.LEADERS", 3)
+    unlike = [Text(f"{i}", (1,), tuple(range(100 * i, 100 * i + 10))) for i in range(50)]
+    twins = [Text(f"{text.name} again", text.bands, (*text.shingles, 9_999)) for text in unlike]
+    documents = [
+        Document(f"{n} {text.name}", text, n_chars=n_chars)
+        for n, (text, n_chars) in enumerate([*((t, 20) for t in unlike), *((t, 10) for t in twins)])
+    ]
+    rows = clusters(run(documents, tmp_path, Dedup(levels=["near"])))
+    assert (rows["kind"] == "near").sum() == 3

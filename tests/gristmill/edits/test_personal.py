@@ -12,8 +12,10 @@ from gristmill.edits.addresses import EMAIL_MASKS
 from gristmill.edits.identifiers import TEST_CARDS
 from gristmill.edits.overlaps import merged
 from gristmill.edits.personal import KINDS, SEARCHES, find_masks
-from gristmill.lake.contracts import conform
+from gristmill.lake.contracts import CONTRACTS, conform
 from gristmill.lake.hashing import text_hash
+
+NO_CUTS = CONTRACTS["cuts"].empty()
 
 
 def texts(*values: str) -> pl.DataFrame:
@@ -28,7 +30,7 @@ def found(text: str, *kinds: str) -> list[str]:
 
 def masked(text: str, *kinds: str) -> str:
     hashed = texts(text).with_columns(text_hash=pl.lit(text_hash(text)))
-    return str(views.final(hashed, find_masks(hashed, kinds or KINDS))["text"][0])
+    return str(views.final(hashed, find_masks(hashed, kinds or KINDS), NO_CUTS)["text"][0])
 
 
 @pytest.mark.parametrize(
@@ -261,7 +263,7 @@ def test_masking_is_sound_stable_and_complete(values: list[str]) -> None:
     one_by_one = [find_masks(given[row], KINDS) for row in reversed(range(given.height))]
     assert edits.equals(conform("edits", pl.concat([edits.head(0), *one_by_one])))
     hashed = given.with_columns(text_hash=pl.Series([text_hash(value) for value in values], dtype=pl.String))
-    assert find_masks(views.final(hashed, edits), KINDS).is_empty()
+    assert find_masks(views.final(hashed, edits, NO_CUTS), KINDS).is_empty()
 
 
 @settings(max_examples=300, deadline=None)

@@ -302,6 +302,7 @@ def _store_shard(workspace: Workspace, shard: str, documents: list[tuple[str, st
         ],
     )
     left = [doc_id for doc_id in ids if doc_id not in first]
+    _store(workspace, "repeated_spans", shard, cuts=[])
     _store(
         workspace,
         "quality_scores",

@@ -8,33 +8,24 @@ the key and the nearest valid key.
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
-import hashlib
-import json
-import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from gristmill.errors import RecipeError
 from gristmill.policy.profiles import PROFILES
-from gristmill.policy.rules import LANGUAGE, Rule, with_floats
-from gristmill.signals.lines import LINE_SIGNALS
-from gristmill.signals.registry import FAMILIES, FIXED_VIEWS, MODULES, SIGNALS, VIEWS
+from gristmill.policy.rules import with_floats
+from gristmill.recipe.dedup import Decontamination, Dedup
+from gristmill.recipe.lists import WordList
+from gristmill.recipe.policy import Policy
+from gristmill.recipe.section import Section, fingerprint, nearest
+from gristmill.signals.registry import FAMILIES, FIXED_VIEWS, MODULES, VIEWS
 
 Refresh = Literal["manual", "always"]
 """What happens to a held asset (tokenizer, classifier, …) whose inputs moved: nothing, or a rebuild."""
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 class Source(Section):
@@ -68,53 +59,6 @@ class Edits(Section):
     except_sources: list[str] = []  # sources from which nothing is stripped: source code has no Markdown
 
 
-class WordList(Section):
-    """Words, domains or substrings that the user names or points to: one per line of a file, in which `#` at its start or after a blank
-    begins a comment."""
-
-    path: str = ""
-    entries: list[str] = []
-    digest: str = ""  # of the file's content, filled in at load: another content is another list
-
-    @model_validator(mode="before")
-    @classmethod
-    def _look(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        if not isinstance(path := value.get("path"), str) or not path:
-            if value.get("digest"):
-                raise ValueError("`digest` is computed from the file at `path`; leave it out")
-            return value
-        try:
-            data = Path(path).read_bytes()
-            data.decode("utf-8-sig")
-        except OSError as error:
-            raise ValueError(f"the list {path} cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError as error:
-            raise ValueError(f"the list {path} is not UTF-8: byte {error.start:,} is {data[error.start]:#x}") from None
-        return {**value, "digest": _digest(data)}
-
-    @model_validator(mode="after")
-    def _is_somewhere(self) -> WordList:
-        if bool(self.path) == bool(self.entries):
-            raise ValueError("give either `path` or `entries`")
-        return self
-
-    def read(self) -> frozenset[str]:
-        """The entries, lower-cased; comments and blank lines left out."""
-        entries = self.entries
-        if self.path:
-            data = Path(self.path).read_bytes()
-            if _digest(data) != self.digest:
-                raise RecipeError(
-                    "changed after the recipe was loaded",
-                    where=self.path,
-                    fix="Reload the definitions: the list's content is part of versions.",
-                )
-            entries = [re.split(r"(?:^|\s)#", line)[0] for line in data.decode("utf-8-sig").splitlines()]
-        return frozenset(stripped for entry in entries if (stripped := entry.strip().lower()))
-
-
 List = Literal["domains", "urls", "url_words", "url_soft_words", "url_substrings", "dirty_words", "adult_words", "toxic_words"]
 
 
@@ -130,114 +74,8 @@ class Signals(Section):
     def _known(cls, families: Any) -> Any:
         for family in families or ():
             if family not in FAMILIES:
-                raise ValueError(f"unknown signal family {family!r}{_nearest(family, FAMILIES)}")
+                raise ValueError(f"unknown signal family {family!r}{nearest(family, FAMILIES)}")
         return sorted(families) if isinstance(families, list) else families
-
-
-class Policy(Section):
-    """A versioned set of rules: shipped profiles, thresholds changed by rule name, rules switched off, own rules."""
-
-    name: str = "default"
-    version: str = "1"
-    profiles: list[str] = ["language", "gopher", "kl"]
-    thresholds: dict[str, float] = {}
-    by_language: dict[str, dict[str, float]] = {}  # rule name -> language -> threshold
-    off: list[str] = []
-    except_sources: dict[str, list[str]] = {}  # rule name, or a glob -> sources that it does not judge
-    rules: list[Rule] = []
-
-    @field_validator("thresholds", mode="before")
-    @classmethod
-    def _integers_are_numbers(cls, value: Any) -> Any:
-        return with_floats(value)
-
-    @field_validator("by_language", mode="before")
-    @classmethod
-    def _integers_are_numbers_too(cls, value: Any) -> Any:
-        return {rule: with_floats(of) for rule, of in value.items()} if isinstance(value, dict) else value
-
-    @model_validator(mode="after")
-    def _refer_to_what_exists(self) -> Policy:
-        for name in self.profiles:
-            if name not in PROFILES:
-                raise ValueError(f"profiles: unknown profile {name!r}{_nearest(name, PROFILES)}")
-        known: dict[str, Rule] = {}
-        for profile in self.profiles:
-            for rule in PROFILES[profile].rules:
-                if known.setdefault(rule.name, rule) != rule:
-                    raise ValueError(
-                        f"profiles: {profile} and another profile define {rule.name} differently; name one of the two profiles"
-                    )
-        for rule in self.rules:
-            if rule.name in known:
-                raise ValueError(f"rules: {rule.name} is defined twice; change a profile's rule with [policy.thresholds]")
-            known[rule.name] = rule
-        for where, used in (("thresholds", self.thresholds), ("by_language", self.by_language), ("off", self.off)):
-            for name in used:
-                if name not in known:
-                    raise ValueError(f"{where}: no rule named {name!r}{_nearest(name, known)}")
-        for name, of in self.by_language.items():
-            for code in of:
-                if not LANGUAGE.fullmatch(code):
-                    raise ValueError(f"by_language.{name}: {code!r} is no language code (de, en, code, und)")
-            if known[name].action == "edit":
-                raise ValueError(f"by_language: {name} removes lines, alike in every language")
-        for pattern in self.except_sources:
-            if not fnmatch.filter(known, pattern):
-                raise ValueError(f"except_sources: no rule matches {pattern!r}{_nearest(pattern, known)}")
-        for rule in self.rules:
-            signals = LINE_SIGNALS if rule.action == "edit" else SIGNALS
-            if rule.signal not in signals:
-                raise ValueError(f"rules: {rule.name} reads a signal {rule.signal!r} that nothing computes{_nearest(rule.signal, signals)}")
-        views: dict[str, str] = {}
-        for profile in self.profiles:
-            for family, view in PROFILES[profile].views.items():
-                if views.setdefault(family, view) != view:
-                    raise ValueError(f"profiles: {profile} and another profile read the family {family} in different views")
-        return self
-
-    def resolved(self) -> list[Rule]:
-        """The rules in force, in order, with their thresholds and exceptions: those about documents and those about lines."""
-        rules: dict[str, Rule] = {}
-        for rule in (*(rule for name in self.profiles for rule in PROFILES[name].rules), *self.rules):
-            if rule.name in self.off or rule.name in rules:
-                continue
-            exempt = sorted(
-                {s for pattern, sources in self.except_sources.items() if fnmatch.fnmatchcase(rule.name, pattern) for s in sources}
-            )
-            rules[rule.name] = rule.model_copy(
-                update={
-                    "threshold": self.thresholds.get(rule.name, rule.threshold),
-                    "by_language": {**rule.by_language, **self.by_language.get(rule.name, {})},
-                    "except_sources": sorted({*rule.except_sources, *exempt}),
-                }
-            )
-        return list(rules.values())
-
-    def document_rules(self) -> list[Rule]:
-        return [rule for rule in self.resolved() if rule.action != "edit"]
-
-    def line_rules(self) -> list[Rule]:
-        return [rule for rule in self.resolved() if rule.action == "edit"]
-
-
-class MinHash(Section):
-    shingle_words: int = Field(default=5, ge=1)
-    bands: int = Field(default=14, ge=1)
-    rows: int = Field(default=8, ge=1)  # permutations = bands x rows
-    seed: int = 1
-    threshold: float = Field(default=0.7, ge=0, le=1)  # true Jaccard of the shingle sets
-
-
-class Semantic(Section):
-    threshold: float = Field(default=0.95, ge=-1, le=1)  # cosine
-    documents_per_cluster: int = Field(default=256, ge=1)  # sizes k of SemDeDup's k-means
-    seed: int = 1
-
-
-class Dedup(Section):
-    minhash: MinHash = MinHash()
-    semantic: Semantic = Semantic()
 
 
 class Embedder(Section):
@@ -382,6 +220,7 @@ class Recipe(Section):
     signals: Signals = Signals()
     policy: Policy = Policy()
     dedup: Dedup = Dedup()
+    decontamination: Decontamination = Decontamination()
     embedder: Embedder = Embedder()
     teacher: Teacher = Teacher()
     split: Split = Split()
@@ -416,15 +255,17 @@ class Recipe(Section):
             *((f"policy.except_sources.{p}", s) for p, s in self.policy.except_sources.items()),
             ("edits.except_sources", self.edits.except_sources),
             ("quality.except_sources", self.quality.except_sources),
+            ("dedup.lines.except_sources", self.dedup.lines.except_sources),
+            ("dedup.substrings.except_sources", self.dedup.substrings.except_sources),
             *((f"corpus.phases.{name}.mix", [key.split("/")[0] for key in phase.mix]) for name, phase in self.corpus.phases.items()),
         ):
             for source in sources:
                 if source not in known:
-                    raise ValueError(f"{where}: no source named {source!r}{_nearest(source, known)}")
+                    raise ValueError(f"{where}: no source named {source!r}{nearest(source, known)}")
         for name, phase in self.corpus.phases.items():
             for key in phase.mix:
                 if key.startswith("synthetic") and key not in ("synthetic/stories", "synthetic/exercises"):
-                    raise ValueError(f"corpus.phases.{name}.mix: {key!r}{_nearest(key, ['synthetic/stories', 'synthetic/exercises'])}")
+                    raise ValueError(f"corpus.phases.{name}.mix: {key!r}{nearest(key, ['synthetic/stories', 'synthetic/exercises'])}")
         if self.split.validation + self.split.test >= 1:
             raise ValueError("split: validation and test leave nothing to train on")
         return self
@@ -432,6 +273,13 @@ class Recipe(Section):
     def fingerprint(self, *sections: str) -> str:
         """12 hex digits over the canonical JSON of the sections (dotted: `corpus.phases.general`)."""
         return fingerprint({name: self._section(name) for name in sorted(sections)})
+
+    def values(self, *sections: str) -> dict[str, Any]:
+        """What the sections hold, as fingerprinted; of the policy the rules in force."""
+        return {
+            name: dict(zip(("name", "version", "rules"), self._section(name), strict=True)) if name == "policy" else self._section(name)
+            for name in sorted(sections)
+        }
 
     def _section(self, dotted: str) -> Any:
         value: Any = self
@@ -463,6 +311,11 @@ class Recipe(Section):
     def lists(self) -> dict[str, str]:
         """The user's lists -> the digest of what they hold."""
         return {name: words.digest or fingerprint(sorted(words.entries)) for name, words in sorted(self.signals.lists.items())}
+
+    @property
+    def item_digests(self) -> dict[str, str]:
+        """The files of evaluation items -> the digest of what they hold."""
+        return {name: items.digest for name, items in sorted(self.decontamination.items.items())}
 
     def prefixed(self, name: str) -> str:
         """A job's, sensor's or partition set's name in the recipe's namespace."""
@@ -498,17 +351,6 @@ def _plain(value: Any) -> Any:
     return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
-def fingerprint(value: Any) -> str:
-    """12 hex digits of blake2b over canonical JSON; a value that JSON cannot hold exactly is refused."""
-    try:
-        canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise RecipeError(
-            f"cannot be fingerprinted exactly: {error}", fix="Use strings, finite numbers, booleans, lists and tables."
-        ) from None
-    return hashlib.blake2b(canonical.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
-
-
 def load_recipe(path: str | Path) -> Recipe:
     """The recipe in a TOML file; RecipeError naming file, key and nearest valid key otherwise."""
     path = Path(path)
@@ -520,27 +362,28 @@ def load_recipe(path: str | Path) -> Recipe:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"is not TOML: {error}", where=str(path)) from None
-    _find_lists(raw, path.parent)
+    _find_files(raw, path.parent)
     try:
         return Recipe.model_validate(raw)
     except ValidationError as error:
         raise RecipeError("\n  ".join(_explain(e) for e in error.errors()), where=str(path)) from None
 
 
-def _find_lists(raw: dict[str, Any], folder: Path) -> None:
-    """Paths of lists are relative to the recipe, wherever the process stands."""
-    signals = raw.get("signals")
-    lists = signals.get("lists") if isinstance(signals, dict) else None
-    for words in lists.values() if isinstance(lists, dict) else ():
-        if isinstance(words, dict) and isinstance(words.get("path"), str):
-            words["path"] = str(folder / words["path"])
+def _find_files(raw: dict[str, Any], folder: Path) -> None:
+    """Paths of lists and items are relative to the recipe, wherever the process stands."""
+    for section, table in (("signals", "lists"), ("decontamination", "items")):
+        named = raw.get(section)
+        entries = named.get(table) if isinstance(named, dict) else None
+        for entry in entries.values() if isinstance(entries, dict) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("path"), str):
+                entry["path"] = str(folder / entry["path"])
 
 
 def _explain(error: Any) -> str:
     location = [str(part) for part in error["loc"] if part != "[key]"]
     key = ".".join(location)
     if error["type"] == "extra_forbidden":
-        return f"unknown key `{key}`{_nearest(location[-1], _keys_at(location[:-1]))}"
+        return f"unknown key `{key}`{nearest(location[-1], _keys_at(location[:-1]))}"
     message = error["msg"].removeprefix("Value error, ")
     given = "" if error["type"] == "value_error" else f" (given: {error['input']!r})"
     return f"`{key}`: {message}{given}" if key else f"{message}{given}"
@@ -557,11 +400,3 @@ def _keys_at(location: list[str]) -> list[str]:
         if inner:
             model = inner[-1]
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
-
-
-def _nearest(name: str, known: Any) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(name, known, 1, 0.4)
-    if close:
-        return f"; did you mean `{close[0]}`?"
-    return f"; known: {', '.join(known)}" if known else ""

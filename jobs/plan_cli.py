@@ -1,0 +1,146 @@
+"""`gristmill plan` and `gristmill rebuild`: what is stale, why and at what cost; and making exactly that."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs import deployment
+
+if TYPE_CHECKING:
+    from jobs.driver import Driver, Outcome
+
+MANY = 1_000  # shards from which what a policy edit flips is only told when asked for
+ERROR_LINES = 12  # of a partition's error that are printed
+
+until_option = click.option("--until", multiple=True, metavar="ASSET", help="Only this asset and what is upstream of it; may be repeated.")
+select_option = click.option(
+    "--select", multiple=True, metavar="ASSET[GLOB]", help="Only this asset, and of it the partitions that match; may be repeated."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
+
+
+@click.command()
+@deployment.namespace_option
+@until_option
+@select_option
+@click.option("--flips/--no-flips", default=None, help=f"What a policy edit flips; by itself told for up to {MANY:,} shards.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Also write a page that needs nothing else.")
+@json_option
+def plan(
+    namespace: str | None, until: tuple[str, ...], select: tuple[str, ...], flips: bool | None, html: Path | None, as_json: bool
+) -> None:
+    """What is stale, why, what it costs, and what waits for it. JSON: one object per stale or waiting partition."""
+    show_plan(deployment.driver(deployment.recipe(namespace)), until, select, flips, html, as_json)
+
+
+@click.command()
+@deployment.namespace_option
+@until_option
+@select_option
+@click.option("--dry-run", is_flag=True, help="Show what would be made, and make nothing.")
+@json_option
+def rebuild(namespace: str | None, until: tuple[str, ...], select: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+    """Make what the plan calls stale, in dependency order. An interrupted rebuild is simply started again."""
+    from jobs.cli import log_to_terminal
+
+    driver = deployment.driver(deployment.recipe(namespace))
+    if dry_run:
+        show_plan(driver, until, select, None, None, as_json)
+        return
+    log_to_terminal()
+    with terminated_is_interrupted():
+        outcome = driver.drive(until, select=select)
+    if as_json:
+        click.echo(json.dumps(outcome.as_json(), ensure_ascii=False))
+    else:
+        print_outcome(outcome)
+    sys.exit(130 if outcome.interrupted else 0 if outcome.succeeded else 1)
+
+
+def show_plan(
+    driver: Driver, until: tuple[str, ...], select: tuple[str, ...], flips: bool | None, html: Path | None, as_json: bool
+) -> None:
+    from rich.console import Console
+
+    from gristmill.lineage.flips import policy_flips
+    from gristmill.lineage.plan_page import plan_page
+    from gristmill.lineage.plan_terminal import print_plan
+    from gristmill.policy import page
+
+    chosen = driver.select(until, select)
+    result = driver.plan()
+    if as_json and not html:
+        for row in result.rows():
+            if chosen.takes(row["asset"], row["partition"] or None):
+                click.echo(json.dumps(row, ensure_ascii=False))
+        return
+    steps = driver.steps(result, chosen)
+    told = len(driver.workspace.partitions("signals")) <= MANY if flips is None else flips
+    found = policy_flips(driver.workspace, result) if told else None
+    if html:
+        page.write(html, plan_page(driver.workspace, result, steps, found))
+    if as_json:
+        for row in result.rows():
+            if chosen.takes(row["asset"], row["partition"] or None):
+                click.echo(json.dumps(row, ensure_ascii=False))
+        return
+    print_plan(result, steps, found, Console(), chosen.assets)
+    if html:
+        click.echo(str(html))
+
+
+def print_outcome(outcome: Outcome) -> None:
+    from gristmill.lineage.cost import duration
+
+    for row in outcome.rows():
+        click.echo(
+            f"{row['asset']:24} {row['made']:5} made {row['made before']:5} made before {row['cut off early']:5} cut off early "
+            f"{row['seconds']:8.1f} s  {row['result']}"
+        )
+    if outcome.saved.partitions:
+        about = f", about {duration(outcome.saved.total_seconds)} of work" if outcome.saved.total_seconds >= 1 else ""
+        click.echo(f"Early cutoff spared {outcome.saved.partitions:,} partitions{about}: what they read came out the same.")
+    for check in outcome.failed_checks:
+        click.secho(
+            f"check {check['asset']}.{check['check']} failed ({check['severity'].lower()}): {check['description']}",
+            fg="yellow" if check["severity"] == "WARN" else "red",
+        )
+    for asset, errors in outcome.errors.items():
+        for partition, error in errors.items():
+            click.secho(f"{asset}{f'[{partition}]' if partition else ''} failed:", fg="red")
+            click.echo("\n".join(f"  {line}" for line in error.strip().splitlines()[-ERROR_LINES:]))
+    if not outcome.rows() and not outcome.interrupted:
+        click.echo("Everything is fresh; nothing was made.")
+    if outcome.build:
+        click.echo(f"This is the build {outcome.build}. `gristmill diff` says how it differs from the one before.")
+    stale: dict[tuple[str, str], list[str]] = {}
+    for row in outcome.left.rows():
+        if row["state"] == "stale" and row["asset"] in outcome.wanted:
+            stale.setdefault((row["asset"], "; ".join(row["reasons"])), []).append(row["partition"])
+    for (asset, why), partitions in stale.items():
+        named = f"[{', '.join(partitions[:3])}{', …' if len(partitions) > 3 else ''}]" if partitions != [""] else ""
+        click.secho(f"still stale: {asset}{named}: {why}", fg="red")
+    if outcome.interrupted:
+        click.secho("Interrupted. What was made stays; run the same command again to make the rest.", fg="yellow")
+
+
+@contextmanager
+def terminated_is_interrupted() -> Iterator[None]:
+    """A polite kill ends a rebuild as Ctrl-C does: the run is marked, and the summary printed."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

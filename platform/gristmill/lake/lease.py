@@ -1,0 +1,190 @@
+"""A lease: one process at a time makes an asset of a namespace, whoever started it and from wherever.
+
+`leases/<namespace>/<asset>/<generation>.json`: the highest generation is who holds, or held, the lease. One takes it by
+creating the next generation, which only one can (put-if-absent, on a disk as in an object store). No clocks are compared:
+a holder on this machine is alive if its process is (process id and the time it started); one elsewhere writes a beat, and
+is given up when the beat has not moved for PATIENCE seconds of the waiter's own time.
+
+A holder that was given up though it lives (a machine that slept) does no harm: what it writes is named by its content. The
+lease saves work; it is not what keeps the lake whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gristmill.lake.store import Lake
+
+BEAT = 10.0  # seconds between two beats
+PATIENCE = 60.0  # seconds without a beat after which a holder elsewhere is given up
+POLL = 0.5
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lease, and what for: `claims` is the caller's (run, code version, partitions and their inputs)."""
+
+    host: str
+    pid: int
+    started: str
+    beat: int
+    claims: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        run = self.claims.get("run", "")
+        return f"process {self.pid} on {self.host}" + (f" (run {run[:8]})" if run else "")
+
+
+class Lease:
+    """The lease of one asset."""
+
+    def __init__(self, lake: Lake, namespace: str, asset: str):
+        self.lake, self.prefix = lake, f"leases/{namespace}/{asset}/"
+
+    def holder(self) -> Holder | None:
+        """Who holds it, dead or alive; None when it is free."""
+        return self._latest()[1]
+
+    @contextmanager
+    def held(self, claims: Mapping[str, Any], say: Callable[[str], object], on_dead: Callable[[Holder], object]) -> Iterator[None]:
+        """Holds the lease for the block; waits for a holder that lives, and tells of one that died with it (`on_dead`)."""
+        generation = self._take(claims, say, on_dead)
+        stop = threading.Event()
+        beating = threading.Thread(target=self._beat, args=(generation, claims, stop), daemon=True)
+        beating.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            beating.join()
+            self._write(generation, claims, 0, released=True)
+
+    def wait(self, say: Callable[[str], object]) -> bool:
+        """Waits until no living process holds it; whether there was one to wait for."""
+        waited, watch = False, _Watch()
+        while (holder := self.holder()) is not None and watch.is_alive(holder):
+            if not waited:
+                say(f"waits for {holder}")
+            waited = True
+            time.sleep(POLL)
+        return waited
+
+    def at_work(self) -> Holder | None:
+        """Who holds it and lives. One elsewhere is watched for a beat, for PATIENCE seconds at most."""
+        watch, first = _Watch(), self.holder()
+        holder = first
+        while holder is not None and watch.is_alive(holder):
+            if holder.host == socket.gethostname() or holder != first:
+                return holder
+            time.sleep(POLL)
+            holder = self.holder()
+        return None
+
+    def _take(self, claims: Mapping[str, Any], say: Callable[[str], object], on_dead: Callable[[Holder], object]) -> int:
+        waited, watch = False, _Watch()
+        while True:
+            generation, holder = self._latest()
+            if holder is not None and watch.is_alive(holder):
+                if not waited:
+                    say(f"waits for {holder}")
+                waited = True
+                time.sleep(POLL)
+                continue
+            if not self.lake.create(self._key(generation + 1), self._content(claims, 0)):
+                continue
+            if self._latest()[0] != generation + 1:  # it had been taken and left meanwhile: ours is an old number
+                self.lake.delete(self._key(generation + 1))
+                continue
+            if holder is not None:
+                on_dead(holder)
+            for old in self._generations():
+                if old <= generation:
+                    self.lake.delete(self._key(old))
+            return generation + 1
+
+    def _beat(self, generation: int, claims: Mapping[str, Any], stop: threading.Event) -> None:
+        beat = 0
+        while not stop.wait(BEAT):
+            beat += 1
+            self._write(generation, claims, beat)
+
+    def _key(self, generation: int) -> str:
+        return f"{self.prefix}{generation:012d}.json"
+
+    def _generations(self) -> list[int]:
+        return [int(key.removeprefix(self.prefix).removesuffix(".json")) for key in self.lake.keys(self.prefix)]
+
+    def _latest(self) -> tuple[int, Holder | None]:
+        """The highest generation, and who holds it unless it was released."""
+        generation = max(self._generations(), default=0)
+        value = self.lake.get_json(self._key(generation)) if generation else None
+        if value is None or value["released"]:
+            return generation, None
+        return generation, Holder(**{name: value[name] for name in ("host", "pid", "started", "beat", "claims")})
+
+    def _write(self, generation: int, claims: Mapping[str, Any], beat: int, released: bool = False) -> None:
+        self.lake.put(self._key(generation), self._content(claims, beat, released))
+
+    def _content(self, claims: Mapping[str, Any], beat: int, released: bool = False) -> bytes:
+        value = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "started": started(os.getpid()),
+            "beat": beat,
+            "released": released,
+            "claims": {} if released else dict(claims),
+        }
+        return json.dumps(value).encode()
+
+
+def died(lake: Lake, namespace: str) -> dict[str, Holder]:
+    """Asset -> the holder of its lease, for those whose process on this machine is gone; nothing is waited for."""
+    assets = {key.split("/")[2] for key in lake.keys(f"leases/{namespace}/")}
+    holders = {asset: Lease(lake, namespace, asset).holder() for asset in sorted(assets)}
+    here = socket.gethostname()
+    return {name: each for name, each in holders.items() if each and each.host == here and not is_alive(each.pid, each.started)}
+
+
+class _Watch:
+    """Whether a holder lives; of one elsewhere, whether its beat has moved while we looked."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[Holder, float] | None = None
+
+    def is_alive(self, holder: Holder) -> bool:
+        if holder.host == socket.gethostname():
+            return is_alive(holder.pid, holder.started)
+        now = time.monotonic()
+        if self._seen is None or self._seen[0] != holder:
+            self._seen = holder, now
+        return now - self._seen[1] < PATIENCE
+
+
+def is_alive(pid: int, start: str = "") -> bool:
+    """Whether the process lives; with `start`, whether it is still the one that started then (ids are used again)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return not start or started(pid) in ("", start)
+
+
+def started(pid: int) -> str:
+    """When a process started, in the kernel's ticks since the machine booted, and which boot; "" where that cannot be told."""
+    try:
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+    return f"{ticks[19]}@{boot}" if ticks[0] != "Z" else "zombie"
