@@ -77,6 +77,9 @@ def takedown(
     for answer in answers if not dry_run else ():
         answer.tombstone = tombstones.take_down(workspace.lake, answer.tombstone)
         taken.release_held(workspace, answer)
+    if not dry_run:  # now, so that the plan names the shards that are touched, and no others
+        driver = deployment.driver(recipe)
+        driver.drive(select=("tombstones",), say=lambda text: None)
     if as_json:
         click.echo(json.dumps([answer.as_json() for answer in answers], ensure_ascii=False))
         return
@@ -89,7 +92,7 @@ def takedown(
     click.echo(f"On the list as {', '.join(answer.tombstone.id for answer in answers)}. The rebuild plan:")
     from jobs.plan_cli import show_plan
 
-    show_plan(deployment.driver(recipe), (), (), False, None, False)
+    show_plan(driver, (), (), False, None, False)
 
 
 @takedown.command("list")

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gristmill.crawl.sources import register
 from gristmill.lake.workspace import Workspace
+from gristmill.lineage.builds import all_builds, pin
 from jobs.cli import main
 
 
@@ -161,8 +162,13 @@ def test_a_takedown_from_list_to_purge(copied, recipe, tmp_path, pages_written):
     private.write_bytes(Ed25519PrivateKey.generate().private_bytes(*encoding))
     would = json.loads(run("purge", "t2", "--dry-run", "--json"))
     assert would["objects"]["tables"] and would["vectors"] and would["entries"]
-    for tombstone in ("t2", "t1"):
-        run("purge", tombstone)
+    lake = workspace.lake
+    old = next(build for build in all_builds(lake) if build.name in would["builds"])
+    pin(lake, old, "Bob", "published")
+    assert json.loads(run("purge", "t2", "--json", code=1))["kept"] == [old.name]
+    assert json.loads(run("receipt", "t2", "--json"))["status"] == before["status"]
+    assert old.name in json.loads(run("purge", "t2", "--pinned", "--json"))["builds"]
+    run("purge", "t1")
     assert holding(mill.folder / "lake", phrases) == []
     after = json.loads(run("receipt", "t2", "--key", str(private), "--out", str(out), "--json"))
     assert after["status"] == "absent", after

@@ -10,6 +10,7 @@ The receipt is JSON; `hash` is over everything else in it. With a key it is sign
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -313,7 +314,7 @@ def _caches(workspace: Workspace, tombstone: Tombstone) -> Facts:
     looks: list[Callable[[], list[str]]] = [
         lambda: [f"{name}: {key}" for name, key in takedown.cached_extractions(workspace, tombstone)],
         lambda: [f"teacher: {key}" for key in quoting_answers(workspace, tombstone)],
-        lambda: [f"work in progress: {path}" for path in scratch_copies(workspace)],
+        lambda: [f"work in progress: {path}" for path in scratch_copies(workspace, tombstone)],
     ]
     return _claim("no cache holds it", len(looks), [each for look in looks for each in look()], "gristmill takedown purge")
 
@@ -324,10 +325,15 @@ def quoting_answers(workspace: Workspace, tombstone: Tombstone) -> list[str]:
     return [key for key, value in workspace.cache("teacher").items() if quotes.among([value.decode("utf-8", "replace")])]
 
 
-def scratch_copies(workspace: Workspace) -> list[Path]:
-    """Folders of finished work in progress: copies of what was published. What they hold is not looked at: they cost only time."""
-    top = workspace.lake.cache_folder / "scratch"
-    return sorted(path for path in top.glob("*/*/*") if path.is_dir() and any(each.is_file() for each in path.rglob("*")))
+def scratch_copies(workspace: Workspace, tombstone: Tombstone) -> list[Path]:
+    """Folders of work in progress with a file from before the takedown: copies of what was published then. What they hold is not
+    looked at, since they cost only time."""
+    top, before = workspace.lake.cache_folder / "scratch", dt.datetime.fromisoformat(tombstone.when).timestamp()
+    return sorted(
+        path
+        for path in top.glob("*/*/*")
+        if path.is_dir() and any(each.is_file() and each.stat().st_mtime <= before for each in path.rglob("*"))
+    )
 
 
 def _seen_by(workspace: Workspace, tombstone: Tombstone, ids: set[str]) -> list[Facts]:

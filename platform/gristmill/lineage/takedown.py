@@ -107,9 +107,11 @@ def touched(workspace: Workspace, tombstone: Tombstone, pages: Iterable[Path] = 
             entry["quoted"] += quoted
             if output.held and output.asset not in MANIFESTS:
                 answer.held.append((output.asset, output.partition))
-    for asset, entry in counted.items():
+    order = list(LEVELS)
+    for asset, entry in sorted(counted.items(), key=lambda each: (order.index(each[0]) if each[0] in order else len(order), each[0])):
         partitions = [each for each in entry["partitions"] if each]
-        detail = _few(partitions) + (f"; {entry['quoted']} excerpts of its text in the metadata" if entry["quoted"] else "")
+        excerpts = f"{entry['quoted']} excerpts of its text in the metadata" if entry["quoted"] else ""
+        detail = "; ".join(part for part in (_few(partitions), excerpts) if part)
         answer.levels.append({"level": LEVELS.get(asset, asset), "asset": asset, "count": entry["rows"], "unit": "rows", "detail": detail})
     if workspace.has("duplicate_clusters"):
         answer.rising = _rising(workspace, ids)

@@ -125,7 +125,7 @@ def _caches(workspace: Workspace, tombstone: Tombstone, done: Purged) -> None:
         done.entries["evaluation"] = len(numbers)
         if not done.dry_run:
             workspace.cache("evaluation").forget(numbers)
-    for path in receipt.scratch_copies(workspace):
+    for path in receipt.scratch_copies(workspace, tombstone):
         namespace, asset = path.relative_to(workspace.lake.cache_folder / "scratch").parts[:2]
         if Lease(workspace.lake, namespace, asset).at_work() is None:
             done.scratch.append(str(path.relative_to(workspace.lake.cache_folder)))
