@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from gristmill.dedup import semantic, vectors
+from gristmill.dedup import centroids, semantic, vectors
 from gristmill.errors import LakeError
 from gristmill.lake.workspace import Workspace
 from gristmill.recipe.dedup import Semantic
@@ -17,7 +17,7 @@ def search(workspace: Workspace, asset: str, embedded: str, shards: Iterable[pl.
     """The pairs among texts (text_hash, model), a frame for each shard, whose vectors the asset `embedded` made. Blocks that
     `asset` searched when it was last made are taken from there; in which blocks a shard's texts lie is worked out once."""
     settings = workspace.recipe.dedup.semantic
-    centroids = workspace.read("semantic_centroids")
+    held = workspace.read("semantic_centroids")
     models: set[str] = set()
     members = [pl.DataFrame(schema=semantic.MEMBERS)]
     for texts in shards:
@@ -26,7 +26,7 @@ def search(workspace: Workspace, asset: str, embedded: str, shards: Iterable[pl.
             raise LakeError(f"vectors of several models cannot be compared: {', '.join(sorted(models))}", where=embedded,
                             fix=f"Materialize {embedded} of all shards.")  # fmt: skip
         if texts.height:
-            members.append(_members(workspace, texts, centroids, settings))
+            members.append(_members(workspace, texts, held, settings))
     if not models:
         return semantic.Blocks(pl.DataFrame(schema=semantic.SEARCHED), pl.DataFrame(schema=semantic.BLOCK_PAIRS), 0)
     model = models.pop()
@@ -34,13 +34,13 @@ def search(workspace: Workspace, asset: str, embedded: str, shards: Iterable[pl.
     return semantic.search(pl.concat(members), read, model, settings.threshold, _before(workspace, asset))
 
 
-def _members(workspace: Workspace, texts: pl.DataFrame, centroids: pl.DataFrame, settings: Semantic) -> pl.DataFrame:
+def _members(workspace: Workspace, texts: pl.DataFrame, held: pl.DataFrame, settings: Semantic) -> pl.DataFrame:
     """The blocks of one shard's texts: they depend on the texts and the centroids alone."""
     model, hashes = str(texts["model"][0]), texts["text_hash"].unique().sort().to_list()
     read = vectors.VectorTable.open(workspace.lake, model).get
     these = hashlib.blake2b("\n".join(hashes).encode(), digest_size=16).hexdigest()
-    key = f"{semantic.VERSION} {settings.probes} {model} {workspace.version('semantic_centroids')} {these}"
-    return workspace.memo({"block_members": key}, lambda _: {"block_members": semantic.members(hashes, read, centroids, settings.probes)})[
+    key = f"{semantic.VERSION} {centroids.VERSION} {settings.probes} {model} {workspace.version('semantic_centroids')} {these}"
+    return workspace.memo({"block_members": key}, lambda _: {"block_members": semantic.members(hashes, read, held, settings.probes)})[
         "block_members"
     ]
 

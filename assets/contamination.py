@@ -119,7 +119,7 @@ def contamination_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> lis
             deps=[*texts, "reference_ngrams"],
             partitions=shards,
             version=f"{contamination.VERSION}.{views.VERSION}",
-            sections=["decontamination.ngram_words"],
+            sections=["decontamination.ngram_words", "decontamination.min_overlap"],  # the second for its check and counts
             kinds={"numpy", "parquet"},
             pool="cpu",
             parallel=True,

@@ -222,7 +222,7 @@ def dedup_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.Ass
             group="dedup",
             make=make_duplicate_clusters,
             deps=["raw_crawl", "documents", "filtered_shards", "minhash_signatures", "document_embeddings", "semantic_centroids"],
-            version=f"{clusters.VERSION}-{semantic.VERSION}",
+            version=f"{clusters.VERSION}-{semantic.VERSION}-{centroids.VERSION}",
             sections=[
                 "dedup.levels",
                 "dedup.survivor",
@@ -230,6 +230,7 @@ def dedup_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.Ass
                 "dedup.semantic.threshold",
                 "dedup.semantic.probes",
                 "sources.groups",
+                "dedup.max_source_loss",  # its check is looked at again
             ],
             kinds={"polars", "parquet"},
             pool="cpu",

@@ -13,8 +13,7 @@ from assets.blocks import search
 from assets.kept import kept
 from assets.materialize import made_asset
 from gristmill import views
-from gristmill.dedup import cuts, lines, semantic, semantic_paragraphs, substrings, vectors
-from gristmill.dedup.survival import ranked
+from gristmill.dedup import centroids, cuts, lines, semantic, semantic_paragraphs, substrings, survival, vectors
 from gristmill.lake.contracts import CONTRACTS, TIME
 from gristmill.lake.workspace import Check, Made, Partition, Workspace
 from gristmill.progress import Progress
@@ -98,7 +97,7 @@ def make_repeated_spans(workspace: Workspace, partition: Partition) -> Made:
             "characters cut": removed,
             "share cut": round(removed / max(characters, 1), 4),
             "by rule": by_rule(cut),
-            "longest": _longest(cut, texts),
+            "longest": _longest(cut),
         },
     )
 
@@ -109,14 +108,11 @@ def by_rule(found: pl.DataFrame) -> list[dict[str, Any]]:
     return found.group_by("rule").agg(cuts=pl.len(), documents=pl.col("doc_id").n_unique(), characters=length).sort("rule").to_dicts()
 
 
-def _longest(found: pl.DataFrame, texts: pl.DataFrame) -> list[dict[str, Any]]:
-    """The longest cuts with how they begin."""
-    top = found.sort(pl.col("start") - pl.col("end"), "doc_id", "start").head(SHOWN).join(texts.select("doc_id", "text"), on="doc_id")
-    return [
-        {"doc_id": row["doc_id"], "rule": row["rule"], "characters": row["end"] - row["start"], "documents": row["documents"],
-         "text": " ".join(row["text"][row["start"] : row["end"]][:120].split())}
-        for row in top.iter_rows(named=True)
-    ]  # fmt: skip
+def _longest(found: pl.DataFrame) -> list[dict[str, Any]]:
+    """The longest cuts. Their text is not quoted, since masks belong to a later view: `gristmill duplicates show` has it, masked."""
+    length = (pl.col("end") - pl.col("start")).alias("characters")
+    longest = found.sort(pl.col("start") - pl.col("end"), "doc_id", "start").head(SHOWN)
+    return longest.select("doc_id", "rule", length, "documents", "twin").to_dicts()
 
 
 def _survivors(workspace: Workspace, shard: str) -> pl.DataFrame:
@@ -134,7 +130,7 @@ def _ranks(workspace: Workspace, shards: list[str]) -> pl.DataFrame:
         times = workspace.scan("documents", shard, "documents").select("doc_id", "fetched_at")
         rows = survivors.join(sizes, on="doc_id").join(times, on="doc_id")
         frames.append(rows.with_columns(pl.lit(shard).alias("shard"), pl.lit(priority, pl.Int64).alias("priority")).select(list(DOCUMENTS)))
-    return ranked(pl.concat(frames), workspace.recipe.dedup.survivor).collect()
+    return survival.ranked(pl.concat(frames), workspace.recipe.dedup.survivor).collect()
 
 
 def _substring_cuts(workspace: Workspace, ranks: pl.DataFrame, scratch: Path) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -211,6 +207,7 @@ def cuts_are_sound(workspace: Workspace) -> Check:
 
 def repeated_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     paragraphs = "semantic_paragraphs" in recipe.dedup.levels
+    meaning = f".{semantic_paragraphs.VERSION}.{semantic.VERSION}.{centroids.VERSION}"
     keyed = ["documents", "edits", "deduplicated_shards"]
     found = [
         made_asset(
@@ -240,8 +237,15 @@ def repeated_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.
             group="dedup",
             make=make_repeated_text,
             deps=[*keyed, "minhash_signatures", "text_keys", *(["paragraph_embeddings", "semantic_centroids"] if paragraphs else [])],
-            version=f"{lines.VERSION}.{substrings.VERSION}.{semantic_paragraphs.VERSION}.{views.VERSION}",
-            sections=["dedup.levels", "dedup.survivor", "dedup.lines", "dedup.substrings", "dedup.semantic", "sources.groups"],
+            version=f"{lines.VERSION}.{substrings.VERSION}.{survival.VERSION}.{views.VERSION}{meaning if paragraphs else ''}",
+            sections=[
+                "dedup.levels",
+                "dedup.survivor",
+                "dedup.lines",
+                "dedup.substrings",
+                "sources.groups",
+                *(["dedup.semantic.threshold", "dedup.semantic.probes"] if paragraphs else []),
+            ],
             kinds={"numpy", "parquet"},
             pool="cpu",
             description="Lines and paragraphs that more documents hold than they may, and the long substrings that stay in one place only.",
@@ -271,7 +275,7 @@ def repeated_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.
                 make=make_paragraph_embeddings,
                 deps=keyed,
                 partitions=shards,
-                version=f"{semantic_paragraphs.VERSION}.{vectors.VERSION}.{views.VERSION}",
+                version=f"{semantic_paragraphs.VERSION}.{semantic.VERSION}.{vectors.VERSION}.{views.VERSION}",
                 sections=["embedder.model", "embedder.max_tokens", "dedup.semantic.paragraph_words"],
                 kinds={"pytorch", "lancedb"},
                 pool="lancedb",

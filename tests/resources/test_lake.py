@@ -80,9 +80,11 @@ def test_a_crawl_in_a_bucket_becomes_shards(remote: Lake, tmp_path: Path):
     assert source_digest(remote, "docs-1/0000")
 
     from assets.crawl import make_documents, make_raw_crawl
+    from assets.takedown import make_tombstones
 
     workspace = Workspace(remote, Recipe())
     made = make_raw_crawl(workspace, "docs-1/0000")
     assert made.tables["records"].height == 3
     workspace.store("raw_crawl", "docs-1/0000", made, "1")
+    workspace.store("tombstones", "docs-1/0000", make_tombstones(workspace, "docs-1/0000"), "1")
     assert make_documents(workspace, "docs-1/0000").tables["documents"].height == 3

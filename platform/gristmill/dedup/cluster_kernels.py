@@ -137,7 +137,7 @@ def among(keys, ordered, bits):  # type: ignore[no-untyped-def]
 @compiled
 def compare(now, was, fresh, old, changed):  # type: ignore[no-untyped-def]
     """Marks `fresh` the rows of documents whose (shard, digest) rows are not what they were, and `changed` the old ones; the others keep
-    their component in `old`. now: (high, low, shard, ..., digest, row), was: (high, low, shard, digest, component, component);
+    their component in `old`. now: (high, low, shard, digest, row, ...), was: (high, low, shard, digest, component, component);
     both by the first two.
     """
     i, j = 0, 0
@@ -153,10 +153,10 @@ def compare(now, was, fresh, old, changed):  # type: ignore[no-untyped-def]
         for k in range(i, i_end):
             found = False
             for m in range(j, j_end):
-                found |= now[k, 2] == was[m, 2] and now[k, 5] == was[m, 3]
+                found |= now[k, 2] == was[m, 2] and now[k, 3] == was[m, 3]
             equal &= found
         for k in range(i, i_end):
-            row = np.int64(now[k, 6])
+            row = np.int64(now[k, 4])
             fresh[row] = not equal
             if equal:
                 old[row, 0], old[row, 1] = was[j, 4], was[j, 5]
@@ -166,20 +166,20 @@ def compare(now, was, fresh, old, changed):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def pairs_within(starts, ends, rows, keys, fresh, all_pairs):  # type: ignore[no-untyped-def]
-    """(a, b, key) with a < b of every group of rows: all its pairs, or those with a fresh row."""
+def pairs_within(starts, ends, rows, fresh, all_pairs):  # type: ignore[no-untyped-def]
+    """(a, b) with a < b of every group of rows: all its pairs, or those with a fresh row."""
     count = 0
     for g in range(len(starts)):
         size = ends[g] - starts[g]
         count += size * (size - 1) // 2
-    out = np.empty((count, 3), np.uint64)
+    out = np.empty((count, 2), np.uint64)
     n = 0
     for g in range(len(starts)):
         for i in range(starts[g], ends[g]):
             for j in range(i + 1, ends[g]):
                 if all_pairs[g] or fresh[rows[i]] or fresh[rows[j]]:
                     a, b = rows[i], rows[j]
-                    out[n, 0], out[n, 1], out[n, 2] = np.uint64(min(a, b)), np.uint64(max(a, b)), keys[i]
+                    out[n, 0], out[n, 1] = np.uint64(min(a, b)), np.uint64(max(a, b))
                     n += 1
     return out[:n]
 
@@ -199,19 +199,24 @@ def _jaccard(values, ends, left, right):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def verify(left, right, keys, bands, values, ends, threshold):  # type: ignore[no-untyped-def]
-    """Jaccard in millionths of each pair; -1 below the threshold, and where the first common band is not `keys`: its turn is there."""
-    out = np.full(len(left), -1, np.int64)
+def verify(left, right, large, bands, values, ends, threshold):  # type: ignore[no-untyped-def]
+    """Jaccard in millionths of each pair, and its first common band that is not one of the ascending `large` ones.
+
+    -1 where there is no such band, and below the threshold.
+    """
+    out, keys = np.full(len(left), -1, np.int64), np.zeros(len(left), np.uint64)
     for p in range(len(left)):
         a, b = left[p], right[p]
         for band in range(bands.shape[1]):
-            if bands[a, band] == bands[b, band]:
-                if bands[a, band] == keys[p]:
+            key = bands[a, band]
+            if key == bands[b, band]:
+                at = np.searchsorted(large, key)
+                if at == len(large) or large[at] != key:
                     similarity = _jaccard(values, ends, a, b)
                     if similarity >= threshold:
-                        out[p] = similarity
-                break
-    return out
+                        out[p], keys[p] = similarity, key
+                    break
+    return out, keys
 
 
 @lent

@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gristmill.dedup import election, near, state
+from gristmill.dedup import election, minhash, near, state
 from gristmill.dedup.components import Components
 from gristmill.dedup.keyed import Keyed
 from gristmill.dedup.keys import absent, hexes
@@ -35,7 +35,7 @@ from gristmill.dedup.spill import Numbers, Spill, by_key
 from gristmill.lake.contracts import CONTRACTS
 from gristmill.recipe.dedup import Dedup
 
-VERSION = f"2-{near.VERSION}-{election.VERSION}"
+VERSION = f"2-{near.VERSION}-{election.VERSION}-{minhash.VERSION}"
 
 SPREAD = np.uint64(0x9E3779B97F4A7C15)
 MEMORY = 1 << 30  # bytes for what is at work, beside what there is of every document
@@ -71,7 +71,7 @@ def duplicate_clusters(
     out = _Parts(folder)
     documents = Documents(folder / "documents", shards, settings)
     start = state.seed(settings, VERSION)
-    changes = state.Changes(documents, previous, start, folder, memory)
+    changes = state.Changes(documents, previous, start, settings.survivor, folder, memory)
     keyed = Keyed(documents, folder, memory)
     found = NearPairs(documents, keyed.texts, settings, previous, folder, memory)
     meant = SemanticPairs(documents, keyed.exact_texts, semantic if "semantic" in settings.levels else None, previous, folder)

@@ -9,7 +9,7 @@ is lost to the first survivor that it is related to, and survives if there is no
 
 A key has one survivor at most, so url, payload and text take one look each. The pairs of a large band are not written down:
 a document is compared with the band's survivors so far, LEADERS of them at most. What comes after that many
-unlike survivors is compared under the other bands that it shares.
+unlike survivors is compared under the other bands that it shares: a small one has all its pairs written down.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Elected:
 
 
 def order_of_survival(rows: Numbers, survivor: Sequence[str]) -> NDArray[np.int64]:
-    """The rows of documents, the first to survive first."""
+    """The rows of documents, the first to survive first; of one document's copies in several shards that of the first shard."""
     time = rows[:, TIME_].view(np.int64)
     unknown = time == NO_TIME
     keys: list[NDArray[np.int64]] = []
@@ -63,7 +63,7 @@ def order_of_survival(rows: Numbers, survivor: Sequence[str]) -> NDArray[np.int6
             keys.append(-rows[:, CHARS].view(np.int64))
         else:
             keys += [unknown.astype(np.int64), np.where(unknown, 0, time if preference == "earliest" else -time)]
-    return np.lexsort((rows[:, DOC + 1], rows[:, DOC], *reversed(keys)))
+    return np.lexsort((rows[:, SHARD], rows[:, DOC + 1], rows[:, DOC], *reversed(keys)))
 
 
 def elect(batch: Batch, documents: Documents, sketches: Sketches, survivor: Sequence[str], text_kind: str, threshold: int) -> Elected:

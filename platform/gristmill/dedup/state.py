@@ -4,7 +4,7 @@ Each is a pure function of the members, so that a run that started from nothing 
 
 - `clustered`: every document of every shard, with a digest of all that its fate depends on (settings included: other
   settings are other documents) and the component of related documents that it is in, named by its smallest doc_id;
-- `near_edges`: the proven pairs of normalised texts with the band key that both were found under;
+- `near_edges`: the proven pairs of normalised texts that share a small band, with the first such band's key;
 - `band_groups`: the texts of large bands, whose pairs are not written down;
 - `semantic_edges`: the semantic pairs of texts that members have.
 """
@@ -12,15 +12,16 @@ Each is a pure function of the members, so that a run that started from nothing 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gristmill.dedup.election import order_of_survival
 from gristmill.dedup.keys import absent, hexes, parse
-from gristmill.dedup.members import DOC, PRIORITY, ROWS_AT_ONCE, SHARD, TIME_, Documents
+from gristmill.dedup.members import CHARS, DOC, PRIORITY, ROWS_AT_ONCE, SHARD, TIME_, WIDTH, Documents
 from gristmill.dedup.spill import Numbers, Spill, by_key
 from gristmill.recipe.dedup import Dedup
 
@@ -31,6 +32,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
     "semantic_edges": {"left": pl.String, "right": pl.String, "similarity": pl.Float64},
 }
 GONE = 1 << 32  # the number of a shard that is no more
+RANKED = [PRIORITY, CHARS, TIME_]  # what an order of survival may name
 
 State = Mapping[str, pl.LazyFrame]
 """SCHEMAS by name, and the contract `clusters`, of an earlier run."""
@@ -61,16 +63,16 @@ class Changes:
     other shards' copies.
     """
 
-    def __init__(self, documents: Documents, previous: State | None, start: np.uint64, scratch: Path, memory: int):
-        self.documents, self._incremental = documents, previous is not None
+    def __init__(self, documents: Documents, previous: State | None, start: np.uint64, survivor: Sequence[str], scratch: Path, memory: int):
+        self.documents, self._survivor = documents, survivor
         count = documents.count
         self.old = np.memmap(scratch / "components", dtype=np.uint64, mode="w+", shape=(max(count, 1), 2)) if previous else None
         self.extras = Spill(scratch, "extras", 2)
-        now = Spill.sized(scratch, "now", 7, count, memory)
+        now = Spill.sized(scratch, "now", 5 + len(RANKED), count, memory)
         for first, rows in documents.chunks():
             numbers = np.arange(first, first + len(rows), dtype=np.uint64)[:, None]
-            columns = rows[:, [DOC, DOC + 1, SHARD, PRIORITY, TIME_]]
-            now.add(np.hstack([columns, digests(rows, start)[:, None], numbers]), now.range_of(rows[:, DOC]))
+            columns = rows[:, [DOC, DOC + 1, SHARD]]
+            now.add(np.hstack([columns, digests(rows, start)[:, None], numbers, rows[:, RANKED]]), now.range_of(rows[:, DOC]))
         before = Spill(scratch, "before", 6, now.ranges)
         if previous is not None:
             self._spill_old(previous["clustered"], before)
@@ -81,7 +83,7 @@ class Changes:
             here = here[order]
             self._own(here, begins)
             if self.old is None:
-                documents.fresh[here[:, 6].view(np.int64)] = True
+                documents.fresh[here[:, 4].astype(np.int64)] = True
                 continue
             lost, moved = self._compare(here, before.read(i), self.old)
             gone.append(lost)
@@ -92,21 +94,22 @@ class Changes:
         documents.touched |= documents.fresh & documents.owner
 
     def _own(self, here: Numbers, begins: NDArray[np.bool_]) -> None:
-        """The owner of a doc_id: highest source priority, earliest fetch, first shard."""
-        rows, owner = here[:, 6].view(np.int64), self.documents.owner
+        """The owner of a doc_id: the first of its copies in the declared order of survival, then of the first shard."""
+        rows, owner = here[:, 4].astype(np.int64), self.documents.owner
         owner[rows] = True
         several = ~begins | np.append(~begins[1:], False)
         if not several.any():
             return
         part = here[several]
-        time = part[:, 4].view(np.int64)
-        late = time == np.iinfo(np.int64).min
-        best = part[np.lexsort((part[:, 2], time, late, -part[:, 3].view(np.int64), part[:, 1], part[:, 0]))]
+        ranked = np.zeros((len(part), WIDTH), dtype=np.uint64)
+        ranked[:, [DOC, DOC + 1, SHARD, *RANKED]] = part[:, [0, 1, 2, *range(5, 5 + len(RANKED))]]
+        part = part[order_of_survival(ranked, self._survivor)]
+        best = part[by_key(part[:, :2])[0]]
         first = np.ones(len(best), dtype=np.bool_)
         first[1:] = (best[1:, :2] != best[:-1, :2]).any(axis=1)
-        owners = best[np.flatnonzero(first)[np.cumsum(first) - 1], 6]
-        owner[best[~first, 6].view(np.int64)] = False
-        self.extras.add(np.stack([owners[~first], best[~first, 6]], axis=1))
+        owners = best[np.flatnonzero(first)[np.cumsum(first) - 1], 4]
+        owner[best[~first, 4].astype(np.int64)] = False
+        self.extras.add(np.stack([owners[~first], best[~first, 4]], axis=1))
 
     def _spill_old(self, clustered: pl.LazyFrame, before: Spill) -> None:
         number = pl.Series([shard.key for shard in self.documents.shards], dtype=pl.String)

@@ -5,10 +5,12 @@ duplicates. They build a suffix array of the whole corpus; we find the same runs
 
 **What goes.** A window is `words` consecutive words of a document. Of the places that hold the same window, the first stays, by the
 documents' order of survival and then by position; every word of the others goes. Cut windows that overlap or touch are one
-cut. That is a property of the set of documents: order, shards and batches have no say. No text is lost: follow a cut word to the
+cut. That is a property of the set of documents: order, shards and batches have no say. No text is lost here: follow a cut word to the
 same word of its window's first place, and on from there if that is cut in turn; each step leads to an earlier place, so it
 ends at a word that stays. (So text that repeats itself with a period keeps one period, and a document named as twin may
-keep a part of what is cut in another document still.) Google's code instead removes every copy or one by position, and cuts bytes,
+keep a part of what is cut in another document still.) What is lost is
+what another level cuts of the place that stays, or curation with the document that holds it: cuts are made before quality is judged, as
+in Llama 3, so that a score does not decide which copy is read. Google's code instead removes every copy or one by position, and cuts bytes,
 which may leave half a character; ours are whole words.
 
 **Words** are those of `signals.segment`: runs between white space, as written; a letter of a script without spaces is a word. Format

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+VERSION = "1"
+
 ORDER = {
     "priority": pl.col("priority") * -1,
     "longest": pl.col("n_chars") * -1,

@@ -119,7 +119,6 @@ def brute_force(documents: list[Document], settings: Dedup, pairs: Pairs | None 
     copies: dict[str, list[Document]] = defaultdict(list)
     for document in documents:
         copies[document.doc_id].append(document)
-    owners = [min(some, key=lambda d: (-d.priority, d.day is None, d.day or 0, d.shard)) for some in copies.values()]
 
     def rank(d: Document) -> tuple:
         of = {
@@ -128,7 +127,9 @@ def brute_force(documents: list[Document], settings: Dedup, pairs: Pairs | None 
             "earliest": (d.day is None, d.day or 0),
             "latest": (d.day is None, -(d.day or 0)),
         }
-        return (*(part for name in settings.survivor for part in of[name]), d.doc_id)
+        return (*(part for name in settings.survivor for part in of[name]), d.doc_id, d.shard)
+
+    owners = [min(some, key=rank) for some in copies.values()]
 
     def related(d: Document, survivor: Document) -> tuple[str, float] | None:
         """The strongest relation."""

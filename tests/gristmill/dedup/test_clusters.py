@@ -129,6 +129,35 @@ def test_a_document_in_two_shards_stays_in_the_better_one(tmp_path: Path) -> Non
     assert set(clusters(run([*rows, better], tmp_path, ALL))["survivor_shard"]) == {"z/0"}
 
 
+@pytest.mark.parametrize(
+    ("survivor", "owner"),
+    [
+        (["latest"], "c/0"),
+        (["earliest"], "d/0"),
+        (["priority"], "b/0"),
+        (["longest", "latest"], "e/0"),
+        (["longest", "earliest"], "a/0"),
+        (["priority", "longest", "earliest"], "b/0"),
+        ([], "a/0"),
+    ],
+)
+def test_the_declared_order_also_picks_among_one_documents_copies(survivor: list[str], owner: str, tmp_path: Path) -> None:
+    copies = [
+        Document("d", LONG, "e/0", day=8, n_chars=20, url="u"),
+        Document("d", LONG, "d/0", day=1, n_chars=10, url="u"),
+        Document("d", LONG, "c/0", day=9, n_chars=10, url="u"),
+        Document("d", LONG, "b/0", day=2, n_chars=10, url="u", priority=1),
+        Document("d", LONG, "a/0", day=2, n_chars=20, url="u"),
+    ]
+    other = Document("other", OTHER, "f/0", day=5, n_chars=15, url="u")
+    chosen = Dedup(levels=["url"], survivor=survivor)
+    found = clusters(run([*copies, other], tmp_path, chosen))
+    assert found.equals(brute_force([*copies, other], chosen))
+    assert found.filter(doc_id=copies[0].doc_id).filter(pl.col("kind") != "same")["shard"].to_list() == [owner]
+    wins = survivor != [] or copies[0].doc_id < other.doc_id
+    assert set(found["survivor"]) == {copies[0].doc_id if wins else other.doc_id}
+
+
 def test_a_document_in_two_shards_that_loses_loses_in_both(tmp_path: Path) -> None:
     documents = [Document("d", CLOSE, "a/0"), Document("d", CLOSE, "b/0"), Document("s", LONG, n_chars=200)]
     assert relations(documents, tmp_path) == [("d", "near", "s"), ("d", "near", "s"), ("s", "survivor", "s")]

@@ -2,15 +2,17 @@
 
 import random
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gristmill.dedup.clusters import Clustering
+from gristmill.dedup import minhash
+from gristmill.dedup.clusters import VERSION, Clustering
 from gristmill.recipe.dedup import Dedup, MinHash
-from tests.gristmill.dedup.oracle import Document, Pairs, Text, drawn, drawn_pairs, fingerprint, pool, run
+from tests.gristmill.dedup.oracle import Document, Pairs, Text, clusters, drawn, drawn_pairs, fingerprint, pool, run
 
 ALL = Dedup(levels=["url", "exact", "near", "semantic"])
 
@@ -118,6 +120,54 @@ def test_a_band_grows_large_and_shrinks_again(tmp_path: Path) -> None:
     assert fingerprint(large) == fingerprint(run(boilerplate, tmp_path, ALL))
     assert (large.counts["near edges"], large.counts["texts in large bands"]) == (0, 40)
     assert fingerprint(run(boilerplate[:30], tmp_path, ALL, previous=large.tables)) == fingerprint(small)
+
+
+def test_an_edge_outlives_the_growth_of_one_of_its_small_bands(tmp_path: Path) -> None:
+    """Three bands in common; they grow large one by one, in any order, and shrink again."""
+    twins = [Document(f"twin {i}", Text(f"twin {i}", (1, 2, 3), (*range(20), 1_000 + i))) for i in range(2)]
+
+    def crowd(band: int) -> list[Document]:
+        """Unlike texts that share this one band with the twins, and nothing else."""
+        made = []
+        for i in range(140):
+            bands = [10_000 * band + 10 * i + b for b in range(3)]
+            bands[band - 1] = band
+            name = f"{band} {i}"
+            made.append(
+                Document(name, Text(name, tuple(bands), tuple(range(10**7 * band + 100 * i, 10**7 * band + 100 * i + 20))), n_chars=999)
+            )
+        return made
+
+    crowds = {band: crowd(band) for band in (1, 2, 3)}
+    for order in permutations(crowds):
+        found, there = run(twins, tmp_path, ALL), set[int]()
+        for band in (*order, *order):
+            there ^= {band}
+            documents = [*twins, *(document for b in there for document in crowds[b])]
+            whole = run(documents, tmp_path, ALL)
+            found = run(documents, tmp_path, ALL, previous=found.tables)
+            assert fingerprint(found) == fingerprint(whole)
+            keys = found.tables["near_edges"].collect()["key"].to_list()
+            assert keys == [min({1, 2, 3} - there)] if len(there) < 3 else not keys
+            assert clusters(found).height == (2 if len(there) < 3 else 0)  # in large bands alone it comes after too many unlike survivors
+
+
+def test_everything_may_go(tmp_path: Path) -> None:
+    whole = run(crawl()[:8], tmp_path, ALL)
+    nothing = run([], tmp_path, ALL, previous=whole.tables)
+    assert whole.counts["near edges"] and fingerprint(nothing) == fingerprint(run([], tmp_path, ALL))
+
+
+def test_other_signatures_make_everything_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text's bands are no part of its digest: the version of what makes them is."""
+    assert minhash.VERSION in VERSION
+    documents = crawl()[:40]
+    before = run(documents, tmp_path, ALL)
+    monkeypatch.setattr("gristmill.dedup.clusters.VERSION", f"{VERSION}, of another minhash")
+    signed = [replace(d, text=replace(d.text, bands=tuple(band + 10**6 for band in d.text.bands))) for d in documents]
+    found = run(signed, tmp_path, ALL, previous=before.tables)
+    assert found.counts["documents new or changed"] == 40
+    assert fingerprint(found) == fingerprint(run(signed, tmp_path, ALL))
 
 
 def test_other_settings_make_everything_again(tmp_path: Path) -> None:

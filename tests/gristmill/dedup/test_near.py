@@ -44,6 +44,25 @@ def test_a_pair_is_proven_once_under_its_first_common_band(tmp_path: Path) -> No
     assert edges([Text("a", (9, 5, 1), (1, 2)), Text("b", (8, 5, 1), (1, 2, 3))], tmp_path) == {("a", "b", 5, 0.666667)}
 
 
+@pytest.mark.parametrize("others", [10, near.LARGE_BAND, 140])
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_pair_is_found_under_a_small_band_whatever_large_ones_it_shares(others: int, at: int, tmp_path: Path) -> None:
+    """Boilerplate that more unlike texts share than a large band remembers hides no pair."""
+
+    def text(name: str, own: int, shingles: tuple[int, ...]) -> Text:
+        return Text(name, (777, own) if at == 0 else (own, 777), shingles)
+
+    crowd = [text(f"{i}", 10_000 + i, tuple(range(100 * i, 100 * i + 20))) for i in range(others)]
+    twins = [text(f"twin {i}", 5, (*range(10**6, 10**6 + 20), 2 * 10**6 + i)) for i in range(2)]
+    documents = [Document(text.name, text, n_chars=100 if text in crowd else 50 - i) for i, text in enumerate([*crowd, *twins])]
+    result = run(documents, tmp_path, Dedup(levels=["near"]))
+    rows = clusters(result)
+    assert set(rows["doc_id"]) == {digest("twin 0"), digest("twin 1")} and sorted(rows["kind"]) == ["near", "survivor"]
+    large = others + 2 > near.LARGE_BAND
+    assert result.tables["near_edges"].collect()["key"].to_list() == [777 if at == 0 and not large else 5]
+    assert result.counts["pairs proposed"] == (1 if large else (others + 2) * (others + 1) // 2)  # proven once, not once per band
+
+
 @pytest.mark.parametrize("size", [near.LARGE_BAND // 2, near.LARGE_BAND, 60])
 def test_a_large_band_leaves_no_two_survivors_that_are_near(size: int, tmp_path: Path) -> None:
     families = [[Text(f"{f} {i}", (1,), (*range(1_000 * f, 1_000 * f + 50), 10_000 * f + 1_000 + i)) for i in range(size)] for f in (1, 2)]

@@ -104,7 +104,8 @@ def cuts_of(workspace: Workspace, shards: list[str], doc_id: str) -> list[Cut]:
 
 
 def contaminated(workspace: Workspace, shards: list[str], top: int) -> tuple[list[dict[str, Any]], list[Contaminated]]:
-    """Of some shards, per file of items: items (its name), documents, dropped; and the `top` documents of the largest overlap."""
+    """Of some shards, per file of items: items (its name), documents, train (those in that split); and the `top` documents of the
+    largest overlap."""
     if not shards:
         return [], []
     least = workspace.recipe.decontamination.min_overlap
@@ -113,7 +114,7 @@ def contaminated(workspace: Workspace, shards: list[str], top: int) -> tuple[lis
         rows.with_columns(items=pl.col("item").str.split("/").list.first())
         .unique(["items", "doc_id", "shard"])
         .group_by("items")
-        .agg(documents=pl.len().cast(pl.Int64), dropped=(pl.col("split") == "train").sum().cast(pl.Int64))
+        .agg(documents=pl.len().cast(pl.Int64), train=(pl.col("split") == "train").sum().cast(pl.Int64))
         .sort(pl.col("documents") * -1, "items")
     )
     worst = rows.sort(pl.col("split") != "train", pl.col("overlap") * -1, pl.col("ngrams") * -1, "doc_id", "item")

@@ -117,9 +117,14 @@ def duplicates(workspace: Workspace, top: int = TOP, source: str | None = None) 
 
 
 def cluster(workspace: Workspace, name: str, twins: int = TOP) -> Cluster:
-    """One cluster by its name, with all differences of the first `twins`."""
+    """One cluster by its name, or what it begins with, with all differences of the first `twins`."""
     clusters = _clusters(workspace)
-    chosen = overview.largest(clusters.filter(pl.col("cluster") == name), 1)
+    named = clusters.filter(pl.col("cluster").str.starts_with(name)).select(pl.col("cluster").unique().sort()).collect()["cluster"]
+    if len(named) > 1:
+        raise GristmillError(
+            f"{len(named):,} clusters begin with {name!r}", where="--cluster", fix=f"For example {named[0]} and {named[1]}."
+        )
+    chosen = overview.largest(clusters.filter(pl.col("cluster").is_in(named.implode())), 1)
     if chosen.is_empty():
         raise GristmillError(
             f"no cluster named {name!r}", where="--cluster", fix="A cluster is named by its smallest doc_id; --doc takes any."

@@ -37,11 +37,14 @@ def print_duplicates(found: Duplicates, console: Console) -> None:
     )
     if found.lost:
         console.print(_sources(found))
-        for line in _largest(found.sources):
+        for line in _largest(found.sources) if not found.source else ():
             console.print(line, soft_wrap=True)
         console.print(_sizes(found))
         of = f" in which {printable(found.source).plain} loses" if found.source else ""
-        _print_clusters(found.clusters, f"The {len(found.clusters):,} largest of {found.n_clusters:,} clusters{of}", console)
+        if found.clusters:
+            _print_clusters(found.clusters, f"The {len(found.clusters):,} largest of {found.n_clusters:,} clusters{of}", console)
+        else:
+            console.print(Text.assemble(printable(found.source or ""), " loses no document to a copy."))
         for each in found.clusters[:SIDE_BY_SIDE]:
             print_cluster(each, console, PLACES, twins=1)
     if found.cuts:
@@ -191,10 +194,10 @@ def _cut_texts(cuts: list[Cut], title: str) -> Table:
 
 def _contamination(files: list[dict[str, Any]]) -> Table:
     table = _table("Documents that hold reference items")
-    for name in ("items", "documents", "dropped"):
+    for name in ("items", "documents", "in the train split"):
         table.add_column(name, justify="left" if name == "items" else "right")
     for row in files:
-        table.add_row(printable(row["items"]), f"{row['documents']:,}", f"{row['dropped']:,}")
+        table.add_row(printable(row["items"]), f"{row['documents']:,}", f"{row['train']:,}")
     return table
 
 

@@ -76,7 +76,7 @@ def test_cuts_are_masked_and_counted(lake):
 
 def test_contaminated_documents_name_the_item(lake):
     found = show.duplicates(lake)
-    assert found.contamination == [{"items": "arc", "documents": 1, "dropped": 0}, {"items": "held_out", "documents": 1, "dropped": 1}]
+    assert found.contamination == [{"items": "arc", "documents": 1, "train": 0}, {"items": "held_out", "documents": 1, "train": 1}]
     dropped, stays = found.contaminated
     assert (dropped.doc_id, dropped.overlap, dropped.split) == (ident("exam"), 1.0, "train")
     assert dropped.item_url == "http://code.example/held?<i>" and dropped.before == "Homework:"
