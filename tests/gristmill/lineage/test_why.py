@@ -412,7 +412,7 @@ def test_the_spikes_of_a_log_are_found_by_how_far_they_leave_what_came_before():
 
 
 def test_a_lake_in_an_object_store_gives_the_same_answers(workspace, s3, tmp_path):
-    lake = open_lake(LakeResource(root="s3://mill/lake", s3=s3))
+    lake = open_lake(LakeResource(root="s3://mill/why", s3=s3))
     lake.cache_folder = tmp_path
     there = Workspace(lake, RECIPE)
     store_lake(there)
