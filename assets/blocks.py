@@ -1,7 +1,7 @@
 """The semantic search over what shards have embedded: documents, or paragraphs."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import polars as pl
 
@@ -46,8 +46,17 @@ def _members(workspace: Workspace, texts: pl.DataFrame, held: pl.DataFrame, sett
 
 
 def _before(workspace: Workspace, asset: str) -> semantic.Blocks | None:
-    head = workspace.head(asset)
-    if head is None or not head.tables.keys() >= TABLES.keys() or not workspace.is_whole(head):
+    tables = standing(workspace, asset, TABLES)
+    if tables is None:
         return None
-    searched, pairs = (workspace.read(asset, None, table, columns) for table, columns in TABLES.items())
+    searched, pairs = (tables[name].select(list(columns)).collect() for name, columns in TABLES.items())
     return semantic.Blocks(searched, pairs, 0)
+
+
+def standing(workspace: Workspace, asset: str, names: Collection[str]) -> dict[str, pl.LazyFrame] | None:
+    """The tables of the asset as it stands, from which its next run goes on; None where it has not all of them. Only for what
+    says the same however old it is: the result must not depend on where a run began."""
+    head = workspace.head(asset)
+    if head is None or not head.tables.keys() >= set(names) or not workspace.is_whole(head):
+        return None
+    return {name: workspace.scan(asset, None, name) for name in names}

@@ -4,6 +4,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from assets.kept import kept
 from assets.materialize import made_asset
 from gristmill.corpus import mixture, packing, provenance, tokenizer
 from gristmill.errors import ContractError
@@ -129,9 +130,8 @@ def _texts(workspace: Workspace, origin: str, doc_ids: list[str]) -> pl.DataFram
 
 def _curated(workspace: Workspace, shard: str, split: str) -> list[str]:
     """Documents of a shard that curation kept and that belong to `split`, sorted."""
-    kept = workspace.scan("curated_shards", shard, "verdicts").filter("kept").select("doc_id")
     splits = workspace.scan("deduplicated_shards", shard, "splits").filter(pl.col("split") == split).select("doc_id")
-    return kept.join(splits, on="doc_id", how="semi").collect()["doc_id"].sort().to_list()
+    return kept(workspace, "curated_shards", shard).join(splits, on="doc_id", how="semi").collect()["doc_id"].sort().to_list()
 
 
 def _sample(workspace: Workspace, split: str, documents: int) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.blocks import search
+from assets.blocks import search, standing
 from assets.dedup_checks import (
     each_document_once,
     every_document_signed,
@@ -18,6 +18,7 @@ from assets.dedup_checks import (
     one_survivor,
     split_sizes,
 )
+from assets.embedded import embed, read_by
 from assets.kept import filtered_documents, kept
 from assets.materialize import made_asset
 from gristmill import views
@@ -27,8 +28,6 @@ from gristmill.lake.workspace import Made, Partition, Workspace
 from gristmill.progress import Progress
 from gristmill.recipe import Recipe
 from gristmill.texts import clean_texts
-
-VECTORS_A_COMMIT = 512  # what a killed run has to embed again at most
 
 
 def make_minhash_signatures(workspace: Workspace, partition: Partition) -> Made:
@@ -51,28 +50,26 @@ def make_minhash_signatures(workspace: Workspace, partition: Partition) -> Made:
 def make_document_embeddings(workspace: Workspace, partition: Partition, embedder: Any) -> Made:
     assert partition is not None
     texts = clean_texts(workspace, partition, kept(workspace, "filtered_shards", partition).collect()["doc_id"])
-    port = embedder.open(workspace.recipe.embedder)
-    table = vectors.VectorTable.open(workspace.lake, port.name, port.dimension)
-    new = len(table.missing(texts["text_hash"].to_list()))
-    with Progress("embed", new, "texts") as progress:
-        embeddings = vectors.embed(texts, port, table, VECTORS_A_COMMIT, progress.advance)
+    done = embed(workspace, embedder.open(workspace.recipe.embedder), texts, "texts")
     return Made(
-        {"embeddings": embeddings},
-        needs=(table.where.removeprefix(f"{workspace.lake.root}/") + ".lance",),
+        {"embeddings": done.embeddings},
+        needs=done.needs,
         metadata={
-            "documents": embeddings.height,
-            "texts embedded now": new,
-            "model": port.name,
-            "dimension": port.dimension,
-            "vectors": table.where,
+            "documents": done.embeddings.height,
+            "texts embedded now": done.new,
+            "model": done.model,
+            "dimension": done.dimension,
+            "vectors": done.where,
         },
     )
 
 
 def make_semantic_centroids(workspace: Workspace, partition: Partition) -> Made:
     settings = workspace.recipe.dedup.semantic
-    embedded = [workspace.scan("document_embeddings", shard) for shard in workspace.partitions("document_embeddings")]
-    everything = pl.concat([pl.LazyFrame(schema={"doc_id": pl.String, "text_hash": pl.String, "model": pl.String}), *_columns(embedded)])
+    columns = {"doc_id": pl.String, "text_hash": pl.String, "model": pl.String}
+    shards = workspace.partitions("document_embeddings")
+    embedded = [workspace.scan("document_embeddings", shard).select(list(columns)) for shard in shards]
+    everything = pl.concat([pl.LazyFrame(schema=columns), *embedded])
     texts = int(everything.select(pl.col("text_hash").n_unique()).collect().item())
     chosen = centroids.sampled(everything, settings.sample)
     models = (
@@ -93,7 +90,7 @@ def make_semantic_centroids(workspace: Workspace, partition: Partition) -> Made:
 def make_duplicate_clusters(workspace: Workspace, partition: Partition) -> Made:
     recipe = workspace.recipe
     keys = workspace.partitions("filtered_shards")
-    before = _before(workspace)
+    before = standing(workspace, "duplicate_clusters", ["clusters", *state.SCHEMAS])
     blocks = search(workspace, "duplicate_clusters", "document_embeddings", _comparable(workspace, keys))
     shards = [Shard(key, _members(workspace, key), workspace.scan("minhash_signatures", key)) for key in keys]
     with tempfile.TemporaryDirectory(dir=workspace.scratch("duplicate_clusters")) as folder:
@@ -125,10 +122,6 @@ def make_deduplicated_shards(workspace: Workspace, partition: Partition) -> Made
     )
 
 
-def _columns(embedded: list[pl.LazyFrame]) -> list[pl.LazyFrame]:
-    return [table.select("doc_id", "text_hash", "model") for table in embedded]
-
-
 def _members(workspace: Workspace, shard: str) -> pl.LazyFrame:
     """A shard's kept documents, as `members.MEMBERS`."""
     documents = workspace.scan("documents", shard, "documents").select("doc_id", "url", "fetched_at")
@@ -149,20 +142,9 @@ def _comparable(workspace: Workspace, shards: list[str]) -> Iterator[pl.DataFram
     for shard in shards if "semantic" in workspace.recipe.dedup.levels else ():
         embedded = workspace.scan("document_embeddings", shard).join(kept(workspace, "filtered_shards", shard), on="doc_id", how="semi")
         embeddings = embedded.select("doc_id", "text_hash", "model").collect()
-        documents = workspace.scan("documents", shard, "documents").select("doc_id", "language").collect()
+        documents = workspace.scan("documents", shard, "documents").select("doc_id", "language")
         for (model,), rows in embeddings.group_by("model", maintain_order=True):
-            languages = semantic.readable(str(model))
-            read = documents if languages is None else documents.filter(pl.col("language").is_in(sorted(languages)))
-            yield rows.join(read, on="doc_id", how="semi").select("text_hash", "model")
-
-
-def _before(workspace: Workspace) -> state.State | None:
-    """The tables of the clustering that stands, from which the next one goes on; what they say does not depend on how old they are."""
-    head = workspace.head("duplicate_clusters")
-    names = {"clusters", *state.SCHEMAS}
-    if head is None or not head.tables.keys() >= names or not workspace.is_whole(head):
-        return None
-    return {name: workspace.scan("duplicate_clusters", None, name) for name in sorted(names)}
+            yield rows.join(read_by(str(model), documents).collect(), on="doc_id", how="semi").select("text_hash", "model")
 
 
 def dedup_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:

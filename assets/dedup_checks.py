@@ -4,7 +4,7 @@ import math
 
 import polars as pl
 
-from assets.kept import filtered_documents
+from assets.kept import filtered_documents, kept
 from gristmill.dedup import overview, vectors
 from gristmill.lake.workspace import Check, Workspace
 
@@ -28,16 +28,16 @@ def every_document_signed(workspace: Workspace) -> Check:
 
 def every_kept_document_embedded(workspace: Workspace) -> Check:
     """Every kept document has an embedding whose vector lies in the table."""
-    lacking, kept = 0, 0
+    lacking, documents = 0, 0
     for shard in workspace.partitions("document_embeddings"):
-        wanted = workspace.scan("filtered_shards", shard, "verdicts").filter("kept").select("doc_id").collect()
+        wanted = kept(workspace, "filtered_shards", shard).collect()
         embeddings = workspace.read("document_embeddings", shard)
         lacking += wanted.join(embeddings, on="doc_id", how="anti").height
-        kept += wanted.height
+        documents += wanted.height
         if embeddings.height:
             table = vectors.VectorTable.open(workspace.lake, embeddings["model"][0])
             lacking += len(table.missing(embeddings["text_hash"].to_list()))
-    return Check(lacking == 0, {"kept documents": kept, "without a vector": lacking}, "every kept document has its vector")
+    return Check(lacking == 0, {"kept documents": documents, "without a vector": lacking}, "every kept document has its vector")
 
 
 def one_survivor(workspace: Workspace) -> Check:

@@ -28,6 +28,7 @@ from gristmill.signals.chunk import References
 from gristmill.signals.compute import compute_families
 from gristmill.signals.kl import DISTRIBUTION_VERSION
 from gristmill.signals.registry import MODULES, VERSIONS
+from gristmill.texts import clean_texts
 
 MIN_KEPT, MAX_ALONE = 0.05, 0.5  # of a source's documents: the least that is kept, the most that one rule may drop by itself
 MAX_MASKED = 0.1  # of the characters; more means that a pattern matches what it should not
@@ -72,7 +73,7 @@ def make_token_distribution(workspace: Workspace, partition: Partition) -> Made:
             left = set(kl.sample((doc_id for shard in of_source for doc_id in _ids(workspace, shard)), size))
             documents, counts = len(left), kl.count(pl.Series([], dtype=pl.String))
             for shard in of_source:
-                clean = _clean(workspace, shard, left)
+                clean = clean_texts(workspace, shard, left)
                 left -= set(clean["doc_id"])  # one document in two shards counts once
                 counts = kl.add([counts, kl.count(clean["text"])])
                 progress.advance()
@@ -223,12 +224,6 @@ def read_signals(workspace: Workspace, partition: str, columns: dict[str, list[s
 
 def _ids(workspace: Workspace, shard: str) -> Iterator[str]:
     yield from workspace.read("documents", shard, "documents", ["doc_id"])["doc_id"]
-
-
-def _clean(workspace: Workspace, shard: str, chosen: set[str]) -> pl.DataFrame:
-    wanted = pl.LazyFrame({"doc_id": list(chosen)}, schema={"doc_id": pl.String})
-    documents = workspace.scan("documents", shard, "documents").select(views.COLUMNS).join(wanted, on="doc_id", how="semi").collect()
-    return views.clean(documents, workspace.read("edits", shard))
 
 
 # checks

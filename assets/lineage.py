@@ -20,6 +20,7 @@ from gristmill.lineage.cards import write_cards
 from gristmill.lineage.index import documents, quantiles, rekeyed, search
 from gristmill.progress import Progress
 from gristmill.recipe import Recipe
+from gristmill.texts import clean_texts
 from resources.audit_log import AuditLogResource
 
 
@@ -43,8 +44,7 @@ def _index_rows(workspace: Workspace, shards: list[str], progress: Progress) -> 
 
 def make_search_index(workspace: Workspace, partition: Partition) -> Made:
     assert partition is not None
-    texts = views.clean(workspace.read("documents", partition, "documents", views.COLUMNS), workspace.read("edits", partition))
-    return _search_index(workspace, "search_index", partition, texts)
+    return _search_index(workspace, "search_index", partition, clean_texts(workspace, partition))
 
 
 def make_synthetic_search_index(workspace: Workspace, partition: Partition) -> Made:

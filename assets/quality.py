@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from assets.kept import kept
 from assets.materialize import made_asset
 from assets.quality_checks import (
     beats_the_mean,
@@ -28,6 +29,7 @@ from gristmill.errors import GristmillError
 from gristmill.lake.workspace import Made, Partition, Workspace
 from gristmill.quality import annotate, curation, heads, modelfile, rubric, sample, scores, taxonomy, topics
 from gristmill.recipe import Recipe
+from gristmill.texts import clean_texts
 
 EXAMPLE_CHARS = 160
 
@@ -109,7 +111,8 @@ def make_topic_classifier(workspace: Workspace, partition: Partition, embedder: 
 
 
 def make_quality_scores(workspace: Workspace, shard: Partition) -> Made:
-    survivors = workspace.scan("deduplicated_shards", shard, "verdicts").filter("kept").select("doc_id").collect().sort("doc_id")
+    assert shard is not None
+    survivors = kept(workspace, "deduplicated_shards", shard).collect().sort("doc_id")
     embeddings = survivors.join(workspace.read("document_embeddings", shard, "embeddings"), on="doc_id", how="inner", maintain_order="left")
     if embeddings.height < survivors.height:
         raise GristmillError(
@@ -181,9 +184,7 @@ def _texts(workspace: Workspace, chosen: pl.DataFrame) -> pl.DataFrame:
     """doc_id, text (clean view) of the chosen documents (doc_id, shard)."""
     parts = []
     for (shard,), rows in chosen.sort("shard").group_by("shard", maintain_order=True):
-        wanted = pl.col("doc_id").is_in(rows["doc_id"].to_list())
-        documents, edits = (workspace.scan(asset, str(shard), asset).filter(wanted).collect() for asset in ("documents", "edits"))
-        parts.append(views.clean(documents, edits).select("doc_id", "text"))
+        parts.append(clean_texts(workspace, str(shard), rows["doc_id"]).select("doc_id", "text"))
     return pl.concat(parts)
 
 

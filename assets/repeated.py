@@ -10,17 +10,16 @@ import dagster as dg
 import polars as pl
 
 from assets.blocks import search
+from assets.embedded import embed, read_by
 from assets.kept import kept
 from assets.materialize import made_asset
 from gristmill import views
 from gristmill.dedup import centroids, cuts, lines, semantic, semantic_paragraphs, substrings, survival, vectors
 from gristmill.lake.contracts import CONTRACTS, TIME
 from gristmill.lake.workspace import Check, Made, Partition, Workspace
-from gristmill.progress import Progress
 from gristmill.recipe import Recipe
 from gristmill.texts import clean_texts
 
-VECTORS_A_COMMIT = 512  # what a killed run has to embed again at most
 MAX_CUT = 0.5  # of a source's characters; more means that what is cut is what the source is about
 SHOWN = 20
 DOCUMENTS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -163,19 +162,14 @@ def _paragraph_cuts(workspace: Workspace, ranks: pl.DataFrame) -> tuple[pl.DataF
 def make_paragraph_embeddings(workspace: Workspace, partition: Partition, embedder: Any) -> Made:
     assert partition is not None
     port = embedder.open(workspace.recipe.embedder)
-    languages = semantic.readable(port.name)
-    documents = workspace.scan("documents", partition, "documents")
-    read = documents.filter(pl.col("language").is_in(sorted(languages))) if languages is not None else documents
-    texts = _survivors(workspace, partition).join(read.select("doc_id").collect(), on="doc_id", how="semi")
+    read = read_by(port.name, workspace.scan("documents", partition, "documents").select("doc_id", "language"))
+    texts = _survivors(workspace, partition).join(read.collect(), on="doc_id", how="semi")
     found = semantic_paragraphs.paragraphs(texts, workspace.recipe.dedup.semantic.paragraph_words)
-    table = vectors.VectorTable.open(workspace.lake, port.name, port.dimension)
-    new = len(table.missing(found["text_hash"].to_list()))
-    with Progress("embed", new, "paragraphs") as progress:
-        vectors.embed(found.select("doc_id", "text", "text_hash"), port, table, VECTORS_A_COMMIT, progress.advance)
+    done = embed(workspace, port, found.select("doc_id", "text", "text_hash"), "paragraphs")
     return Made(
         {"paragraphs": found.select("doc_id", "start", "end", "text_hash", pl.lit(port.name).alias("model"))},
-        needs=(table.where.removeprefix(f"{workspace.lake.root}/") + ".lance",),
-        metadata={"documents": texts.height, "paragraphs": found.height, "texts embedded now": new, "model": port.name},
+        needs=done.needs,
+        metadata={"documents": texts.height, "paragraphs": found.height, "texts embedded now": done.new, "model": done.model},
     )
 
 

@@ -4,18 +4,20 @@ import html
 import io
 import shutil
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from pydoc_data.topics import topics
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from gristmill.crawl.sources import register
 from gristmill.lake.workspace import Workspace
 from gristmill.recipe import Recipe, load_recipe
+from jobs.cli import main
 from jobs.definitions import driver_of
 from jobs.driver import Driver, Outcome
 
@@ -178,3 +180,22 @@ def corpus_hash_of():
 @pytest.fixture(scope="session")
 def pages_written():
     return write_pages
+
+
+@pytest.fixture
+def command_line(monkeypatch) -> Callable[..., Callable[..., tuple[int, str]]]:
+    """(home, *command) -> what runs that command in the deployment with further arguments; (exit status, what it printed)."""
+
+    def of(home: Path, *command: str) -> Callable[..., tuple[int, str]]:
+        monkeypatch.setenv("GRISTMILL_HOME", str(home))
+        monkeypatch.setenv("GRISTMILL_RECIPE", str(home / "recipe.toml"))
+        monkeypatch.setenv("COLUMNS", "160")
+
+        def run(*arguments: object) -> tuple[int, str]:
+            result = CliRunner().invoke(main, [*command, *map(str, arguments)])
+            assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+            return result.exit_code, result.output
+
+        return run
+
+    return of

@@ -4,9 +4,7 @@ import json
 import re
 
 import pytest
-from click.testing import CliRunner
 
-from jobs.cli import main
 from tests.gristmill.dedup.shown.duplicated_lake import duplicated_lake, ident
 
 RECIPE = """
@@ -31,18 +29,8 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture
-def gristmill(home, monkeypatch):
-    """Runs the command line in the deployment; (exit status, what it printed)."""
-    monkeypatch.setenv("GRISTMILL_HOME", str(home))
-    monkeypatch.setenv("GRISTMILL_RECIPE", str(home / "recipe.toml"))
-    monkeypatch.setenv("COLUMNS", "160")
-
-    def run(*arguments: object) -> tuple[int, str]:
-        result = CliRunner().invoke(main, ["duplicates", "show", *map(str, arguments)])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result.exit_code, result.output
-
-    return run
+def gristmill(home, command_line):
+    return command_line(home, "duplicates", "show")
 
 
 def test_everything_in_the_terminal_on_a_page_and_as_json(gristmill, tmp_path):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from click.testing import CliRunner
 
 from assets.crawl import make_documents, make_raw_crawl
 from assets.filters import make_edits, make_filtered_shards, make_signals, make_token_distribution
@@ -16,7 +15,6 @@ from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Workspace
 from gristmill.policy.profiles import PROFILES
 from gristmill.recipe import load_recipe
-from jobs.cli import main
 
 RECIPE = """
 [sources.groups.web]
@@ -67,18 +65,8 @@ def home(sources, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def gristmill(home, monkeypatch):
-    """Runs the command line in the deployment; (exit status, what it printed)."""
-    monkeypatch.setenv("GRISTMILL_HOME", str(home))
-    monkeypatch.setenv("GRISTMILL_RECIPE", str(home / "recipe.toml"))
-    monkeypatch.setenv("COLUMNS", "160")
-
-    def run(*arguments: object) -> tuple[int, str]:
-        result = CliRunner().invoke(main, ["policy", *map(str, arguments)])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result.exit_code, result.output
-
-    return run
+def gristmill(home, command_line):
+    return command_line(home, "policy")
 
 
 def verdicts(home: Path, recipe: Path) -> pl.DataFrame:
