@@ -15,7 +15,7 @@ from gristmill import views
 from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.hashing import text_hash
 from gristmill.lake.workspace import Check, Made, Partition, Workspace
-from gristmill.lineage import audit
+from gristmill.lineage.audit import audit
 from gristmill.lineage.cards import write_cards
 from gristmill.lineage.index import documents, quantiles, rekeyed, search
 from gristmill.progress import Progress

@@ -18,7 +18,7 @@ import dagster as dg
 from gristmill.lake.failures import ATTEMPTS, Failures
 from gristmill.lake.lease import Holder, Lease
 from gristmill.lake.workspace import Check, Inputs, Made, Output, Partition, Workspace
-from gristmill.lineage.plan import SOURCE
+from gristmill.lineage.plan.plan import SOURCE
 from gristmill.recipe import Recipe
 from resources.event_log import ALGORITHM, HELD, SECTIONS, Edges, asset_key
 from resources.plan_cache import CODE_VERSION, DATA_VERSION, FILES, INPUTS

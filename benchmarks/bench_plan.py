@@ -28,8 +28,8 @@ from benchmarks.postgres import server
 from benchmarks.run import report
 from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Made, Workspace, versions_digest
-from gristmill.lineage.cost import steps
-from gristmill.lineage.plan import Plan, plan
+from gristmill.lineage.plan.cost import steps
+from gristmill.lineage.plan.plan import Plan, plan
 from gristmill.recipe import Recipe
 from resources.event_log import DagsterGraph
 from resources.lake import LakeResource

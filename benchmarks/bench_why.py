@@ -15,9 +15,9 @@ import polars as pl
 from gristmill.lake.contracts import TIME
 from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Inputs, Made, Workspace
-from gristmill.lineage.find import INDEX, Keyed
 from gristmill.lineage.index import documents as index
 from gristmill.lineage.index import rekeyed, search
+from gristmill.lineage.why.find import INDEX, Keyed
 from gristmill.recipe import Recipe
 
 DOCUMENTS, SHARDS = 10_000_000, 200

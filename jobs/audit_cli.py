@@ -37,9 +37,9 @@ def audit(
     from rich.console import Console
 
     from assets.graph import recipe_assets
-    from gristmill.lineage import audit as audited
-    from gristmill.lineage.audit_page import audit_page
-    from gristmill.lineage.audit_terminal import print_audit
+    from gristmill.lineage.audit import audit as audited
+    from gristmill.lineage.audit.page import audit_page
+    from gristmill.lineage.audit.terminal import print_audit
     from gristmill.lineage.cards import write_cards
     from gristmill.lineage.openlineage import as_lines
     from gristmill.lineage.openlineage import openlineage as events

@@ -17,7 +17,7 @@ import dagster as dg
 from dagster._core.definitions.declarative_automation.automation_condition import AutomationResult
 
 from gristmill.lake.workspace import Partition
-from gristmill.lineage.plan import Plan
+from gristmill.lineage.plan.plan import Plan
 from jobs.driver import DRIVER, fail_abandoned_runs
 
 PLANS = "_gristmill_plans"

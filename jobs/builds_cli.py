@@ -13,7 +13,7 @@ from jobs.policy_cli import html_option, json_option
 
 if TYPE_CHECKING:
     from gristmill.lake.workspace import Workspace
-    from gristmill.lineage.diff import Side
+    from gristmill.lineage.diff.diff import Side
 
 
 @click.group()
@@ -28,8 +28,8 @@ def list_command(as_json: bool, namespace: str | None) -> None:
     """Every build of the recipe's namespace, the newest first. JSON: one object per build, without recipe and heads."""
     from rich.console import Console
 
-    from gristmill.lineage import builds as recorded
-    from gristmill.lineage.diff_terminal import print_builds
+    from gristmill.lineage.builds import builds as recorded
+    from gristmill.lineage.diff.terminal import print_builds
 
     workspace = deployment.workspace(deployment.recipe(namespace))
     found, pins = recorded.builds(workspace.lake, workspace.namespace), recorded.pins(workspace.lake, workspace.namespace)
@@ -53,8 +53,8 @@ def show_command(build: str, recipe: bool, as_json: bool, namespace: str | None)
     """A build's manifest: who made it, when, with what, and the heads of every asset. JSON: all of it."""
     from rich.console import Console
 
-    from gristmill.lineage import builds as recorded
-    from gristmill.lineage.diff_terminal import print_build
+    from gristmill.lineage.builds import builds as recorded
+    from gristmill.lineage.diff.terminal import print_build
 
     workspace = deployment.workspace(deployment.recipe(namespace))
     found = recorded.find(workspace.lake, workspace.namespace, build)
@@ -72,7 +72,7 @@ def show_command(build: str, recipe: bool, as_json: bool, namespace: str | None)
 @deployment.namespace_option
 def pin_command(build: str, why: str, namespace: str | None) -> None:
     """Keep BUILD, however old it gets."""
-    from gristmill.lineage import builds as recorded
+    from gristmill.lineage.builds import builds as recorded
     from jobs.origin import whoever
 
     workspace = deployment.workspace(deployment.recipe(namespace))
@@ -86,7 +86,7 @@ def pin_command(build: str, why: str, namespace: str | None) -> None:
 @deployment.namespace_option
 def unpin_command(build: str, namespace: str | None) -> None:
     """Let BUILD go when it is old."""
-    from gristmill.lineage import builds as recorded
+    from gristmill.lineage.builds import builds as recorded
 
     workspace = deployment.workspace(deployment.recipe(namespace))
     found = recorded.find(workspace.lake, workspace.namespace, build)
@@ -120,7 +120,7 @@ def record_command(namespace: str | None) -> None:
 def gc_command(keep: int, dry_run: bool, as_json: bool) -> None:
     """Delete what neither stands now, nor in a pinned build, nor in one of the last few. Of all namespaces: the lake is shared."""
     from assets.graph import recipe_assets
-    from gristmill.lineage.collect import collect
+    from gristmill.lineage.builds.collect import collect
     from gristmill.policy.terminal import size
 
     assets = [(recipe.namespace or "default", asset.key.path[-1]) for recipe in deployment.recipes() for asset in recipe_assets(recipe)]
@@ -148,9 +148,9 @@ def diff(old: str | None, new: str | None, html: Path | None, as_json: bool, nam
     """
     from rich.console import Console
 
-    from gristmill.lineage.diff import CURRENT, Diff
-    from gristmill.lineage.diff_page import diff_page
-    from gristmill.lineage.diff_terminal import print_diff
+    from gristmill.lineage.diff.diff import CURRENT, Diff
+    from gristmill.lineage.diff.page import diff_page
+    from gristmill.lineage.diff.terminal import print_diff
     from gristmill.policy.page import write
 
     recipe = deployment.recipe(namespace)
@@ -170,8 +170,8 @@ def diff(old: str | None, new: str | None, html: Path | None, as_json: bool, nam
 
 
 def _side(workspace: Workspace, name: str) -> Side:
-    from gristmill.lineage.builds import find
-    from gristmill.lineage.diff import CURRENT, Side
+    from gristmill.lineage.builds.builds import find
+    from gristmill.lineage.diff.diff import CURRENT, Side
 
     if name == CURRENT:
         return Side.of_present(workspace)
@@ -180,7 +180,7 @@ def _side(workspace: Workspace, name: str) -> Side:
 
 def _last_two(workspace: Workspace) -> tuple[str, str]:
     from gristmill.errors import LakeError
-    from gristmill.lineage.builds import builds as recorded
+    from gristmill.lineage.builds.builds import builds as recorded
 
     found = recorded(workspace.lake, workspace.namespace)
     if len(found) < 2:

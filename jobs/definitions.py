@@ -13,7 +13,7 @@ from dagster_aws.s3 import S3Resource
 
 from assets.graph import SOURCE_VERSIONS, recipe_assets
 from gristmill.lake.workspace import Workspace
-from gristmill.lineage.plan import Plan, plan
+from gristmill.lineage.plan.plan import Plan, plan
 from gristmill.recipe import Recipe
 from jobs import settings
 from jobs.automation import rebuild_when_stale

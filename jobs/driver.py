@@ -25,8 +25,8 @@ from assets.materialize import PARTITIONS
 from gristmill.errors import LakeError
 from gristmill.lake.lease import Lease, is_alive
 from gristmill.lake.workspace import Partition, Workspace
-from gristmill.lineage.cost import Cost, Step, duration, steps, total
-from gristmill.lineage.plan import Plan, plan
+from gristmill.lineage.plan.cost import Cost, Step, duration, steps, total
+from gristmill.lineage.plan.plan import Plan, plan
 from jobs.origin import record
 from jobs.selection import Selection, selection
 from resources.event_log import DagsterGraph, SourceVersions

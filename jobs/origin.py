@@ -12,8 +12,8 @@ from importlib.metadata import distributions
 
 from gristmill.errors import RecipeError
 from gristmill.lake.workspace import Workspace
-from gristmill.lineage import builds
-from gristmill.lineage.plan import Plan
+from gristmill.lineage.builds import builds
+from gristmill.lineage.plan.plan import Plan
 from gristmill.recipe import Recipe, load_recipe
 from jobs import settings
 

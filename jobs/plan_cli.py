@@ -70,9 +70,9 @@ def show_plan(
 ) -> None:
     from rich.console import Console
 
-    from gristmill.lineage.flips import policy_flips
-    from gristmill.lineage.plan_page import plan_page
-    from gristmill.lineage.plan_terminal import print_plan
+    from gristmill.lineage.plan.flips import policy_flips
+    from gristmill.lineage.plan.page import plan_page
+    from gristmill.lineage.plan.terminal import print_plan
     from gristmill.policy import page
 
     chosen = driver.select(until, select)
@@ -98,7 +98,7 @@ def show_plan(
 
 
 def print_outcome(outcome: Outcome) -> None:
-    from gristmill.lineage.cost import duration
+    from gristmill.lineage.plan.cost import duration
 
     for row in outcome.rows():
         click.echo(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from gristmill.errors import RecipeError
 from gristmill.lake.workspace import Partition
-from gristmill.lineage.plan import Node
+from gristmill.lineage.plan.plan import Node
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,8 @@ def takedown(
     from rich.console import Console
 
     from gristmill.crawl import tombstones
-    from gristmill.lineage import takedown as taken
-    from gristmill.lineage.takedown_terminal import print_touched
+    from gristmill.lineage.takedown import takedown as taken
+    from gristmill.lineage.takedown.terminal import print_touched
 
     recipe = deployment.recipe(namespace)
     workspace = deployment.workspace(recipe)
@@ -102,7 +102,7 @@ def list_command(as_json: bool) -> None:
     from rich.console import Console
 
     from gristmill.crawl.tombstones import tombstones
-    from gristmill.lineage.takedown_terminal import print_list
+    from gristmill.lineage.takedown.terminal import print_list
 
     listed = tombstones(deployment.lake())
     if as_json:
@@ -133,8 +133,8 @@ def receipt_command(tombstone: str | None, key: Path | None, out: Path | None, a
     """Prove, by reading everything that stands, that what TOMBSTONE (default: the last) takes down is gone. Exit status 1: it is not."""
     from rich.console import Console
 
-    from gristmill.lineage import receipt
-    from gristmill.lineage.takedown_terminal import print_receipt
+    from gristmill.lineage.takedown import receipt
+    from gristmill.lineage.takedown.terminal import print_receipt
 
     workspace = deployment.workspace(deployment.recipe(namespace))
     value = receipt.receipt(workspace, chosen(workspace, tombstone), reports(workspace))
@@ -155,7 +155,7 @@ def receipt_command(tombstone: str | None, key: Path | None, out: Path | None, a
 @click.option("--public-key", default=None, help="Base64 of the key that must have signed it.")
 def verify_command(file: Path, public_key: str | None) -> None:
     """Check that a receipt was not changed, and who signed it."""
-    from gristmill.lineage import receipt
+    from gristmill.lineage.takedown import receipt
 
     click.echo(receipt.verified(receipt.read_receipt(file), public_key))
 
@@ -171,8 +171,8 @@ def purge_command(tombstone: str | None, pinned: bool, dry_run: bool, as_json: b
     its vectors in every version, its entries in caches, and the events that quote it."""
     from rich.console import Console
 
-    from gristmill.lineage.takedown_purge import purge
-    from gristmill.lineage.takedown_terminal import print_purged
+    from gristmill.lineage.takedown.purge import purge
+    from gristmill.lineage.takedown.terminal import print_purged
     from jobs.takedown_events import forget_events
 
     recipe = deployment.recipe(namespace)

@@ -14,7 +14,7 @@ import dagster as dg
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from gristmill.crawl.tombstones import Tombstone
-from gristmill.lineage.quotes import Quotes, strings
+from gristmill.lineage.takedown.quotes import Quotes, strings
 
 PAGE = 100  # events read at a time
 

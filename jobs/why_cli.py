@@ -41,9 +41,11 @@ def why(
     given = [each for each in (asked, step_, sequence_, spike) if each]
     if len(given) != 1:
         raise click.UsageError('Ask for one thing: a URL, a doc_id, "a sentence", --step, --sequence or --spike.')
-    from gristmill.lineage import why as life
-    from gristmill.lineage import why_page, why_terminal, why_training
-    from gristmill.lineage.find import Keyed
+    from gristmill.lineage.why import page as why_page
+    from gristmill.lineage.why import terminal as why_terminal
+    from gristmill.lineage.why import training as why_training
+    from gristmill.lineage.why import why as life
+    from gristmill.lineage.why.find import Keyed
     from gristmill.policy.page import write
 
     workspace = deployment.workspace(deployment.recipe(namespace))

@@ -9,13 +9,13 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from gristmill.lake.workspace import Partition, Workspace
-from gristmill.lineage.audit_scope import Event
+from gristmill.lineage.audit.scope import Event
 from resources.event_log import asset_key
 from resources.plan_cache import MATERIALIZATION, PAGE, of_materialization
 
 
 class AuditLog:
-    """`gristmill.lineage.audit_scope.Log` over an instance, for one namespace. It reads the log itself, never the plan's cache."""
+    """`gristmill.lineage.audit.scope.Log` over an instance, for one namespace. It reads the log itself, never the plan's cache."""
 
     def __init__(self, instance: dg.DagsterInstance, namespace: str):
         self.instance, self.namespace = instance, namespace

@@ -15,8 +15,8 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 from gristmill.lake.failures import Failure, Failures
 from gristmill.lake.lease import died
 from gristmill.lake.workspace import Partition, Workspace
-from gristmill.lineage.plan import Node, Recorded
-from gristmill.lineage.reasons import Code
+from gristmill.lineage.plan.plan import Node, Recorded
+from gristmill.lineage.plan.reasons import Code
 from resources.plan_cache import CODE_VERSION, DATA_VERSION, FILES, INPUTS, PAGE, PlanCache, latest_records
 
 __all__ = [
@@ -98,7 +98,7 @@ def loading(instance: dg.DagsterInstance) -> Any:
 
 
 class DagsterGraph:
-    """`gristmill.lineage.plan.Graph` over an asset graph and an instance, for one recipe's namespace. Good for one plan: it
+    """`gristmill.lineage.plan.plan.Graph` over an asset graph and an instance, for one recipe's namespace. Good for one plan: it
     answers from what it has read. `cache` may be one of an earlier plan of the same instance and lake."""
 
     def __init__(

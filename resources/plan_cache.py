@@ -31,7 +31,7 @@ from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._serdes import deserialize_value
 
 from gristmill.lake.workspace import Partition
-from gristmill.lineage.plan import Recorded
+from gristmill.lineage.plan.plan import Recorded
 
 INPUTS = "gristmill/inputs."  # tag prefix; Dagster's own input versions are wrong from 100 upstream partitions on
 FILES = "gristmill/files"  # metadata: keys of the files that a materialisation stands on

@@ -13,7 +13,7 @@ from gristmill.crawl import tombstones
 from gristmill.crawl.sources import register, shards
 from gristmill.errors import LakeError
 from gristmill.lake.workspace import Workspace
-from gristmill.lineage.takedown import propose, touched
+from gristmill.lineage.takedown.takedown import propose, touched
 from gristmill.recipe import Recipe, Source, Sources
 
 RECIPE = Recipe(sources=Sources(shard_bytes=10_000, groups={"web": Source(crawls=["*"])}))

@@ -17,9 +17,14 @@ from gristmill.dedup.vectors import VectorTable
 from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Inputs, Made, Output, Workspace
-from gristmill.lineage import audit_corpus, audit_decisions, audit_documents, audit_duplicates, audit_models, audit_stored
-from gristmill.lineage.audit import audit, failures, summary
-from gristmill.lineage.audit_scope import NOT_RECOMPUTED, Finding, Scope
+from gristmill.lineage.audit import corpus as audit_corpus
+from gristmill.lineage.audit import decisions as audit_decisions
+from gristmill.lineage.audit import documents as audit_documents
+from gristmill.lineage.audit import duplicates as audit_duplicates
+from gristmill.lineage.audit import models as audit_models
+from gristmill.lineage.audit import stored as audit_stored
+from gristmill.lineage.audit.audit import audit, failures, summary
+from gristmill.lineage.audit.scope import NOT_RECOMPUTED, Finding, Scope
 from jobs.cli import main
 from resources.audit_log import AuditLog
 from resources.event_log import asset_key

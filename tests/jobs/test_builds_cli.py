@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from gristmill.lineage.builds import find
-from gristmill.lineage.past import BuildWorkspace
+from gristmill.lineage.builds.builds import find
+from gristmill.lineage.builds.past import BuildWorkspace
 from jobs.cli import main
 
 

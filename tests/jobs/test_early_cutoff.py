@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from gristmill.lake.workspace import Workspace
-from gristmill.lineage.flips import policy_flips
+from gristmill.lineage.plan.flips import policy_flips
 from gristmill.recipe import Recipe, load_recipe
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gristmill.errors import RecipeError
-from gristmill.lineage.plan import Node
+from gristmill.lineage.plan.plan import Node
 from jobs.automation import CAP, RANGES, capped
 from jobs.selection import selection
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gristmill.crawl.sources import register
 from gristmill.lake.workspace import Workspace
-from gristmill.lineage.builds import all_builds, pin
+from gristmill.lineage.builds.builds import all_builds, pin
 from jobs.cli import main
 
 

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from gristmill.lineage.find import Keyed
-from gristmill.lineage.why import life
+from gristmill.lineage.why.find import Keyed
+from gristmill.lineage.why.why import life
 from gristmill.training.ledger import documents_of_step, steps_that_saw
 from jobs.cli import main
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from gristmill.lake.hashing import mapping_hash
 from gristmill.lake.workspace import Workspace
-from gristmill.lineage.audit import failures
+from gristmill.lineage.audit.audit import failures
 from gristmill.lineage.croissant import croissant
 from gristmill.lineage.funnel import funnel, reasons, with_totals
 from gristmill.lineage.openness import of_model, openness, score

@@ -16,8 +16,8 @@ from typing import Any
 import polars as pl
 
 from gristmill.lake.workspace import Output, Partition, Workspace
-from gristmill.lineage.audit_scope import AUDIT, Event, Log, named
-from gristmill.lineage.plan import SOURCE
+from gristmill.lineage.audit.scope import AUDIT, Event, Log, named
+from gristmill.lineage.plan.plan import SOURCE
 
 SPEC = "https://openlineage.io/spec"
 PRODUCER = "urn:gristmill:0.1.0"

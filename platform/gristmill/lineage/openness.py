@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 from gristmill.lake.workspace import Workspace
-from gristmill.lineage import audit_corpus, audit_documents, audit_models, audit_stored
-from gristmill.lineage.builds import builds
+from gristmill.lineage.audit import corpus, documents, models, stored
+from gristmill.lineage.builds.builds import builds
 
 Level = Literal["yes", "partly", "no"]
 WORTH: dict[Level, float] = {"yes": 1.0, "partly": 0.5, "no": 0.0}
@@ -43,7 +43,7 @@ def score(columns: list[Column]) -> float:
 def _data(workspace: Workspace, claims: pl.DataFrame) -> Column:
     if not workspace.partitions("mixed_corpus"):
         return Column("data", "no", "there is no corpus")
-    if broken := _failed(claims, (audit_documents.PAYLOADS, audit_documents.TEXTS, audit_corpus.SOURCES, audit_corpus.REBUILT)):
+    if broken := _failed(claims, (documents.PAYLOADS, documents.TEXTS, corpus.SOURCES, corpus.REBUILT)):
         return Column("data", "no", f"the audit does not hold: {broken}")
     return Column("data", "partly", "sources, texts, every decision and every token's provenance are stored; no page's licence is known")
 
@@ -51,7 +51,7 @@ def _data(workspace: Workspace, claims: pl.DataFrame) -> Column:
 def _code(workspace: Workspace, model: str, claims: pl.DataFrame) -> Column:
     if not _has(workspace, model, "run"):
         return Column("code", "no", "no run record")
-    if broken := _failed(claims, (audit_models.RUNS,), model):
+    if broken := _failed(claims, (models.RUNS,), model):
         return Column("code", "no", f"the audit does not hold: {broken}")
     recorded = builds(workspace.lake, workspace.namespace)
     commit = recorded[-1].origin.commit if recorded else ""
@@ -61,7 +61,7 @@ def _code(workspace: Workspace, model: str, claims: pl.DataFrame) -> Column:
 
 
 def _config(workspace: Workspace, model: str, claims: pl.DataFrame) -> Column:
-    if broken := _failed(claims, (audit_models.RUNS, audit_stored.CODE), model):
+    if broken := _failed(claims, (models.RUNS, stored.CODE), model):
         return Column("configuration", "partly", f"the audit does not hold: {broken}")
     if not _has(workspace, model, "run"):
         return Column("configuration", "partly", "recipe values are on record for every asset; there is no run record")
@@ -71,7 +71,7 @@ def _config(workspace: Workspace, model: str, claims: pl.DataFrame) -> Column:
 def _logs(workspace: Workspace, model: str, claims: pl.DataFrame) -> Column:
     if not workspace.has("checkpoints", model):
         return Column("logs", "no", "not trained")
-    if broken := _failed(claims, (audit_models.BATCHES,), model):
+    if broken := _failed(claims, (models.BATCHES,), model):
         return Column("logs", "no", f"the audit does not hold: {broken}")
     steps = workspace.output("checkpoints", model).tables["training_log"].rows
     return Column("logs", "yes", f"loss, rate and gradient norm of {steps:,} steps, and the sequences of each")
@@ -80,7 +80,7 @@ def _logs(workspace: Workspace, model: str, claims: pl.DataFrame) -> Column:
 def _checkpoints(workspace: Workspace, model: str, claims: pl.DataFrame) -> Column:
     if not _has(workspace, model, "model"):
         return Column("checkpoints", "no", "no weights are stored")
-    if broken := _failed(claims, (audit_models.WEIGHTS,), model):
+    if broken := _failed(claims, (models.WEIGHTS,), model):
         return Column("checkpoints", "no", f"the audit does not hold: {broken}")
     return Column("checkpoints", "partly", "the final weights; resume points of the run are scratch and not kept")
 
@@ -89,7 +89,7 @@ def _evals(workspace: Workspace, model: str, claims: pl.DataFrame) -> Column:
     reports = [key for key in workspace.partitions("eval_reports") if key.rsplit("/", 1)[0] == model]
     if not reports:
         return Column("evaluations", "no", "not evaluated")
-    if broken := _failed(claims, (audit_models.REPORTS, audit_models.DOCUMENTS), model):
+    if broken := _failed(claims, (models.REPORTS, models.DOCUMENTS), model):
         return Column("evaluations", "no", f"the audit does not hold: {broken}")
     if any("document_scores" not in workspace.output("eval_reports", key).tables for key in reports):
         return Column("evaluations", "partly", "scores by domain and samples; not the score of each document")

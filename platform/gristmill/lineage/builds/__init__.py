@@ -1,0 +1,1 @@
+"""Named, immutable sets of what stood together: recorded, read later, collected."""

@@ -1,0 +1,51 @@
+"""What an edit of the policy would flip, before it is rebuilt: the rules under which the stored verdicts were made, as
+recorded with their code version, against the recipe's rules, from stored signals (`policy.what_if`)."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+
+from gristmill.errors import GristmillError
+from gristmill.lake.workspace import Workspace
+from gristmill.lineage.plan.plan import Plan
+from gristmill.lineage.plan.reasons import Code
+from gristmill.policy.rules import Rule
+from gristmill.policy.what_if import WhatIf, what_if
+
+SECTION = "policy"
+
+
+@dataclass(frozen=True)
+class Flips:
+    """The answer for the asset whose verdicts the policy makes; or why there is none."""
+
+    asset: str
+    answer: WhatIf | None
+    problem: str = ""
+
+
+def policy_flips(workspace: Workspace, plan: Plan) -> Flips | None:
+    """None when no stale partition is stale for the policy. Most of the partitions speak where they were made under several."""
+    for asset, node in plan.nodes.items():
+        if node.code is None or SECTION not in node.code.sections:
+            continue
+        moved = [
+            partition
+            for partition, why in plan.reasons[asset].items()
+            if any(reason.kind == "recipe" and reason.key.startswith(f"{SECTION}.") for reason in why)
+        ]
+        if moved:
+            versions = Counter(plan.recorded[asset][partition].code_version for partition in moved)
+            stored = workspace.code(asset, max(versions, key=lambda version: (versions[version], version)))
+            assert stored is not None  # else the reason would not name a key of the recipe
+            try:
+                return Flips(asset, what_if(workspace, _rules(Code("", stored["sections"])), workspace.recipe.policy.document_rules()))
+            except GristmillError as error:
+                return Flips(asset, None, str(error))
+    return None
+
+
+def _rules(code: Code) -> list[Rule]:
+    return [Rule.model_validate_json(json.dumps(rule)) for rule in code.sections[SECTION]["rules"]]

@@ -1,0 +1,85 @@
+"""Why a partition is stale, in a form that can be counted, printed and read by a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from gristmill.lineage.plan.recipe_diff import changes
+
+Kind = Literal["missing", "algorithm", "recipe", "code", "input", "source", "gone"]
+NAMED = 3  # partitions named in a sentence
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a code version is made of: the algorithm's version and the values of the recipe sections that the asset reads."""
+
+    algorithm: str
+    sections: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason. `key`, `old` and `new` belong to the kinds algorithm and recipe, `input` and `partitions` to input:
+    the input's partitions whose content changed, came or went, as far as it is known which."""
+
+    kind: Kind
+    text: str
+    key: str = ""
+    old: Any = None
+    new: Any = None
+    input: str = ""
+    partitions: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value not in ("", None, ())}
+
+
+MISSING = Reason("missing", "missing")
+SOURCE_CHANGED = Reason("source", "source files changed")
+
+
+def code_reasons(old_version: str, new_version: str, old: Code | None, new: Code | None) -> tuple[Reason, ...]:
+    """Why the code version moved; in general terms when what the old one was made of was not recorded."""
+    if old is None and new is not None:
+        algorithm, _, fingerprint = old_version.rpartition("-") if new.sections else (old_version, "", "")
+        if fingerprint == (new_version.rpartition("-")[2] if new.sections else ""):
+            return (Reason("algorithm", f"algorithm {algorithm} -> {new.algorithm}", key="algorithm", old=algorithm, new=new.algorithm),)
+        if algorithm == new.algorithm:
+            return (Reason("code", f"recipe changed in {', '.join(new.sections)}", old=old_version, new=new_version),)
+    if old is None or new is None:
+        return (Reason("code", f"code {old_version} -> {new_version}", old=old_version, new=new_version),)
+    found = []
+    if old.algorithm != new.algorithm:
+        text = f"algorithm {old.algorithm} -> {new.algorithm}"
+        found.append(Reason("algorithm", text, key="algorithm", old=old.algorithm, new=new.algorithm))
+    for change in changes(old.sections, new.sections):
+        found.append(Reason("recipe", str(change), key=change.key, old=change.old, new=change.new))
+    return tuple(found) or (Reason("code", f"code {old_version} -> {new_version}", old=old_version, new=new_version),)
+
+
+def input_reason(name: str, keys: Sequence[str | None], read: Mapping[str, str] | None, now: Mapping[str, str]) -> Reason:
+    """That the content of the input `name` moved: in which of the partitions `keys` that are read now, by the versions that
+    were read (partition -> data version; None when they are not known) and those that stand now."""
+    if len(keys) == 1 and (read is None or set(read) <= {keys[0] or ""}):
+        return Reason("input", f"input {name} changed", input=name, partitions=() if keys[0] is None else (keys[0],))
+    if read is None:
+        return Reason("input", f"input {name} changed", input=name)
+    changed = [key for key in now if key in read and read[key] != now[key]]
+    new, gone = [key for key in now if key not in read], [key for key in read if key not in now]
+    parts = [
+        f"{len(found)} {says}: {', '.join(found[:NAMED])}{', …' if len(found) > NAMED else ''}"
+        for found, says in ((changed, "changed"), (new, "new"), (gone, "gone"))
+        if found
+    ]
+    of = f" ({'; '.join(parts)}; of {len(keys)})" if parts else ""
+    return Reason("input", f"input {name} changed{of}", input=name, partitions=(*changed, *new, *gone))
+
+
+def gone_reason(keys: Sequence[str]) -> Reason:
+    return Reason("gone", f"file gone: {keys[0]}" + (f" and {len(keys) - 1} more" if len(keys) > 1 else ""))

@@ -1,0 +1,139 @@
+"""Prints a plan: what is stale and why, what it costs, what may turn out fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from gristmill.lineage.plan.cost import WAITING, Cost, Step, duration, total
+from gristmill.lineage.plan.flips import Flips
+from gristmill.lineage.plan.plan import Plan
+
+NAMED = 3  # partitions named in a line
+REASONS = 6  # of one step that are printed
+FAILED = 10  # failed partitions named
+
+
+def print_plan(plan: Plan, steps: Sequence[Step], flips: Flips | None, console: Console, assets: Collection[str]) -> None:
+    if not steps:
+        console.print("Everything is fresh.")
+    else:
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for name in ("asset", "", "state", "why", "cost"):
+            table.add_column(name, justify="right" if name in ("", "cost") else "left", overflow="fold", no_wrap=name != "why")
+        last = ""
+        for step in steps:
+            shown = step.asset if step.asset != last else ""
+            last = step.asset
+            table.add_row(shown, f"{len(step.partitions):,}", _state(step), _why(step), _cost(step.cost), style=_style(step))
+        console.print(table)
+        console.print(Text(summary(steps)), soft_wrap=True)
+    for name, moved in plan.held_back.items():
+        if name in assets:
+            console.print(Text(f'{name} is held though {", ".join(moved)} moved; set its refresh to "always" to follow.', "dim"))
+    failed = [(step.asset, partition, text) for step in steps for partition, text in step.failed.items()]
+    for asset, partition, text in failed[:FAILED]:
+        console.print(Text(f"! {asset}{f'[{partition}]' if partition else ''} {text}", "red"), soft_wrap=True)
+    if len(failed) > FAILED:
+        console.print(Text(f"! and {len(failed) - FAILED:,} others that failed; --json lists all.", "red"))
+    if flips:
+        console.print()
+        print_flips(flips, console)
+
+
+def print_flips(flips: Flips, console: Console) -> None:
+    if flips.answer is None:
+        console.print(Text(f"What the policy's edit would flip is not known: {flips.problem}", "yellow"), soft_wrap=True)
+        return
+    console.print(Text(flips_summary(flips)), soft_wrap=True)
+    for source in flips.answer.flips.filter(flips.answer.flips["by"] == "source").iter_rows(named=True):
+        console.print(f"  {escape(source['name'])}: {source['lost_documents']:,} lost, {source['gained_documents']:,} gained")
+
+
+def flips_summary(flips: Flips) -> str:
+    answer = flips.answer
+    assert answer is not None
+    lost, gained = answer.flipped("lost_documents"), answer.flipped("gained_documents")
+    edits = "; ".join(str(change) for change in answer.changes) or "the rules are the same"
+    if not lost and not gained:
+        return f"The policy's edit ({edits}) flips none of {answer.total('documents'):,} documents."
+    return (
+        f"The policy's edit ({edits}) drops {lost:,} documents that are kept and keeps {gained:,} that are dropped, "
+        f"of {answer.total('documents'):,}: {answer.total('kept_before'):,} kept, then {answer.total('kept_after'):,}."
+    )
+
+
+def summary(steps: Sequence[Step]) -> str:
+    """Totals in a sentence or two."""
+    certain, possible = total(steps, certain=True), total(steps, certain=False)
+    parts = []
+    if certain.partitions:
+        parts.append(f"To make: {_many(certain)}.")
+    if possible.partitions:
+        parts.append(f"Perhaps to make: {_many(possible)}; early cutoff spares those whose inputs come out the same.")
+    return " ".join(parts)
+
+
+def _many(cost: Cost) -> str:
+    text = f"{cost.partitions:,} partition{'s' if cost.partitions != 1 else ''}"
+    if cost.seconds:
+        text += f", about {_work(cost)} of work by earlier runs"
+    if cost.again:
+        text += f", {cost.again:,} made before and only looked up"
+    if cost.unknown:
+        text += f", {cost.unknown:,} that nothing is known of yet"
+    return text
+
+
+def _work(cost: Cost) -> str:
+    devices = {device: seconds for device, seconds in cost.seconds.items() if seconds}
+    if set(devices) <= {"cpu"}:
+        return duration(cost.total_seconds)
+    return " and ".join(f"{duration(seconds)} on {device}" for device, seconds in devices.items())
+
+
+def cost(of: Cost) -> str:
+    """A step's cost in a cell."""
+    parts = [_work(of)] if of.total_seconds else ["a look-up" if of.again else "?" if of.unknown else "0 s"]
+    if of.tokens:
+        parts.append(f"{of.tokens:,} tokens")
+    elif of.rows:
+        parts.append(f"{of.rows:,} rows")
+    return ", ".join(parts)
+
+
+def partitions(step: Step, named: int = NAMED) -> str:
+    keys = [each for each in step.partitions if each is not None]
+    if not keys:
+        return ""
+    more = f", … {len(keys) - named:,} more" if len(keys) > named else ""
+    return ", ".join(keys[:named]) + more
+
+
+def _style(step: Step) -> str | None:
+    return "dim" if step.state == WAITING else None
+
+
+def _state(step: Step) -> Text:
+    return Text("waiting") if step.state == WAITING else Text("stale", "yellow" if not step.waits_for else "")
+
+
+def _why(step: Step) -> Text:
+    if step.state == WAITING:
+        return Text(f"may change with {step.waits_for}")
+    reasons = list(step.reasons[:REASONS])
+    if len(step.reasons) > REASONS:
+        reasons.append(f"and {len(step.reasons) - REASONS} more")
+    if step.waits_for:
+        reasons.append(f"waits for {step.waits_for}")
+    return Text.assemble("\n".join(reasons), (f"\n{partitions(step)}" if partitions(step) else "", "dim"))
+
+
+def _cost(of: Cost) -> Text:
+    time, _, amount = cost(of).partition(", ")
+    return Text.assemble(time, (f"\n{amount}" if amount else "", "dim"))

@@ -1,0 +1,1 @@
+"""A document's whole life, and the documents of a training step."""
