@@ -175,7 +175,7 @@ def evaluation_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
                 *((name, everything) for name in ("curated_shards", "deduplicated_shards", "documents", "edits", "repeated_spans")),
             ],
             version=METHOD_VERSION,
-            sections=["evaluation", "sources.groups", "training.threads"],
+            sections=["evaluation", "sources.groups", "training.threads", "quantization.max_loss_increase"],  # the last for its check
             kinds={"pytorch", "parquet"},
             checks={
                 "every_domain_held_out": every_domain_held_out,

@@ -37,11 +37,11 @@ MAX_MASKED = 0.1  # of the characters; more means that a pattern matches what it
 def make_edits(workspace: Workspace, partition: Partition) -> Made:
     assert partition is not None
     recipe, source = workspace.recipe, workspace.recipe.source_of(partition)
-    documents = workspace.read("documents", partition, "documents", [*views.COLUMNS, "language"])
+    documents = workspace.read("documents", partition, "documents", ["doc_id", "text", "language"])
     rules = [rule for rule in recipe.policy.line_rules() if source not in rule.except_sources]
     strips = [] if source in recipe.edits.except_sources else recipe.strips
     clean_edits = find_clean_edits(documents, rules, strips)
-    clean = views.clean(documents, clean_edits)
+    clean = views.clean(documents.select("doc_id", "text"), clean_edits)
     masks = find_masks(clean, recipe.edits.mask)
     found = pl.concat([clean_edits, masks])
     length = (pl.col("end") - pl.col("start")).sum()
@@ -143,7 +143,7 @@ class _Shard:
 
     @cached_property
     def _clean(self) -> pl.DataFrame:
-        text = views.clean(self._extracted, self._edits).select("doc_id", "text")
+        text = views.clean(self._extracted.select("doc_id", "text"), self._edits)
         return self._extracted.drop("text").join(text, on="doc_id", how="left", maintain_order="left")
 
     @cached_property

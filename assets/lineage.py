@@ -23,6 +23,20 @@ from gristmill.recipe import Recipe
 from gristmill.texts import clean_texts
 from resources.audit_log import AuditLogResource
 
+CARDS_SAY = (
+    "policy.name",
+    "policy.version",
+    "dedup.levels",
+    "edits.mask",
+    "split",
+    "decontamination.held_out",
+    "decontamination.min_overlap",
+    "decontamination.ngram_words",
+    "item_digests",
+    "sources.groups",
+)
+"""What the data card quotes of the recipe: an edit of it writes the cards anew, even where no document moves."""
+
 
 def make_document_index(workspace: Workspace, partition: Partition) -> Made:
     shards = workspace.partitions("raw_crawl")
@@ -156,7 +170,7 @@ def _audit_asset(recipe: Recipe, others: Sequence[dg.AssetsDefinition]) -> dg.As
         group="lineage",
         make=partial(make_lineage_audit, codes=codes),
         version=audit.VERSION,
-        sections=["audit"],
+        sections=["audit", *CARDS_SAY],
         deps=list(codes),
         resources=("log",),
         description="Recomputes what the lake claims, from files, heads and the event log to sampled texts, verdicts, copies, sequences, "

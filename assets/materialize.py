@@ -10,18 +10,27 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
-from gristmill.lake.failures import ATTEMPTS, Failures
+from assets.columns import definition_metadata
+from assets.shown import BUILD, materialization_metadata, metadata_value
+from gristmill.errors import LakeError
+from gristmill.lake import disk
+from gristmill.lake.failures import ATTEMPTS, Failure, Failures
 from gristmill.lake.lease import Holder, Lease
 from gristmill.lake.workspace import Check, Inputs, Made, Output, Partition, Workspace
+from gristmill.lineage.builds.builds import READERS, next_name
+from gristmill.lineage.plan import made as why_made
 from gristmill.lineage.plan.plan import SOURCE
+from gristmill.lineage.plan.reasons import Code
 from gristmill.recipe import Recipe
 from resources.event_log import ALGORITHM, HELD, SECTIONS, Edges, asset_key
-from resources.plan_cache import CODE_VERSION, DATA_VERSION, FILES, INPUTS
+from resources.plan_cache import CODE_VERSION, DATA_VERSION, INPUTS
+from resources.up_to_date import after_run, check_spec
 from resources.workers import Workers
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)  # `backfill_policy`, and conditions that user code evaluates
@@ -51,9 +60,14 @@ class _Step:
             self.workspace.publish(found)
             return found, True
         start = time.monotonic()
-        made = self.make(self.workspace, partition, **self.resources)
-        seconds = time.monotonic() - start
-        return self.workspace.store(self.name, partition, made, self.code_version, inputs[partition], seconds, self.held), False
+        try:
+            made = self.make(self.workspace, partition, **self.resources)
+            seconds = time.monotonic() - start
+            return self.workspace.store(self.name, partition, made, self.code_version, inputs[partition], seconds, self.held), False
+        except Exception as error:  # libraries say in many ways that a disk is full, and not which
+            if told := disk.explained(error, self.workspace.lake.local_folders, f"{self.name}[{partition}]" if partition else self.name):
+                raise told from error
+            raise
 
 
 def made_asset(
@@ -98,12 +112,13 @@ def made_asset(
         deps=[dg.AssetDep(asset_key(recipe.namespace, dep), partition_mapping=mapping) for dep, mapping in dep_keys.items()],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
-        check_specs=[dg.AssetCheckSpec(check, asset=key) for check in checks] or None,
+        check_specs=[check_spec(key), *(dg.AssetCheckSpec(check, asset=key) for check in checks)],
         required_resource_keys={"lake", "workers", *resources},
         output_required=False,
         pool=pool,
         tags={HELD: held} if held else None,
-        metadata={SECTIONS: ", ".join(sections) or "none", ALGORITHM: version, "attempts, unattended": ATTEMPTS},
+        metadata={SECTIONS: ", ".join(sections) or "none", ALGORITHM: version, "attempts, unattended": ATTEMPTS}
+        | definition_metadata(recipe, name),
     )
     def _asset(context: dg.AssetExecutionContext) -> Iterator[Any]:
         workspace = context.resources.lake.workspace(recipe)
@@ -112,10 +127,14 @@ def made_asset(
         claims = {"run": context.run_id, "code_version": code_version, "partitions": wanted}
         died: list[Holder] = []
         with Lease(workspace.lake, workspace.namespace, name).held(claims, lambda text: context.log.info(f"{name} {text}"), died.append):
-            inputs = _inputs(context, workspace, list(dep_keys), wanted, source_version)
+            edges = Edges(context.job_def.asset_layer.asset_graph, context.instance)
+            inputs = _inputs(context, edges, workspace, list(dep_keys), wanted, source_version)
             failures = _Failing(context, key, Failures(workspace), code_version, inputs)
             failures.of_dead(died, workspace)
             workspace.record_code(name, code_version, version, sections)
+            build = next_name(workspace, context.resources.lake.builds_named(recipe))
+            context.instance.add_run_tags(context.run_id, {BUILD: build})
+            stood = _stood(workspace, name, code_version, Code(version, recipe.values(*sections)), inputs)
             dagster_tags = _dagster_input_tags(context, list(dep_keys), recipe)
             start = time.monotonic()
             mapped = (context.resources.workers if parallel else Workers(processes=1)).map(step, wanted, inputs)
@@ -126,7 +145,15 @@ def made_asset(
                 output, cached = result
                 failures.clear(partition)
                 tags = _tags(output) | dagster_tags
-                metadata = _metadata(output, cached, workspace.head_key(name, partition))
+                metadata = materialization_metadata(
+                    output,
+                    cached=cached,
+                    head=workspace.head_key(name, partition),
+                    before=stood[partition][0],
+                    why=stood[partition][1],
+                    build=build,
+                    namespace=recipe.namespace,
+                )
                 if len(wanted) == 1:
                     yield dg.MaterializeResult(
                         asset_key=key,
@@ -140,6 +167,7 @@ def made_asset(
                     context.log.info(f"{name}: {done}/{len(wanted)} partitions, {rate:.2f}/s, {(len(wanted) - done) / rate:.0f} s left")
             if failures.errors:
                 raise failures.as_failure(len(wanted))
+            yield after_run(context.instance, key, wanted, edges.partitions(key))
             for check, look in checks.items():
                 outcome = look(workspace)
                 yield dg.AssetCheckResult(
@@ -148,7 +176,7 @@ def made_asset(
                     passed=bool(outcome.passed),
                     description=outcome.description or None,
                     severity=dg.AssetCheckSeverity.ERROR if outcome.severity == "error" else dg.AssetCheckSeverity.WARN,
-                    metadata={label: _metadata_value(value) for label, value in outcome.metadata.items()},
+                    metadata={label: metadata_value(value) for label, value in outcome.metadata.items()},
                 )
 
     return _asset
@@ -190,7 +218,12 @@ class _Failing:
 
     def _count(self, partition: Partition, error: str, run: str) -> None:
         name = self.key.path[-1]
-        failure = self.failures.add(name, partition, error, self.code_version, self.inputs[partition].digests, run)
+        digests = self.inputs[partition].digests
+        try:
+            failure = self.failures.add(name, partition, error, self.code_version, digests, run)
+        except LakeError as unwritten:  # a full disk: the run's other partitions may still find room
+            self.context.log.error(f"{name}[{partition}]: the failure could not be noted in the lake: {unwritten}")
+            failure = Failure(1, error, self.code_version, digests, run)
         self._before.add(partition)
         metadata: dict[str, Any] = {
             "failure": str(failure),
@@ -205,7 +238,7 @@ class _Failing:
 
     def as_failure(self, of: int) -> dg.Failure:
         """Every failed partition is an entry of the metadata."""
-        first = next(iter(self.errors.values())).strip().splitlines()[-1]
+        first = Failure(1, next(iter(self.errors.values())), self.code_version, {}).last_line
         names = ", ".join(str(partition) for partition in self.errors)
         return dg.Failure(
             f"{len(self.errors)} of {of} partitions of {self.key.path[-1]} failed: {names}. The first: {first}",
@@ -233,13 +266,14 @@ def _wanted(context: dg.AssetExecutionContext, partitioned: bool) -> list[Partit
 
 def _inputs(
     context: dg.AssetExecutionContext,
+    edges: Edges,
     workspace: Workspace,
     deps: list[str],
     wanted: list[Partition],
     source_version: Callable[[Workspace, str], str] | None,
 ) -> dict[Partition, Inputs]:
     """For each partition: the data versions in the lake that it is going to read."""
-    edges, namespace = Edges(context.job_def.asset_layer.asset_graph, context.instance), workspace.recipe.namespace
+    namespace = workspace.recipe.namespace
     versions: dict[tuple[str, Partition], str] = {}
 
     def version(dep: str, partition: Partition) -> str:
@@ -256,6 +290,19 @@ def _inputs(
             read[dep] = {key or "": version(dep, key) for key in keys}
         found[partition] = Inputs(read, {SOURCE: source_version(workspace, partition or "")} if source_version else {})
     return found
+
+
+def _stood(
+    workspace: Workspace, name: str, code_version: str, code: Code, inputs: Mapping[Partition, Inputs]
+) -> dict[Partition, tuple[Output | None, list[str]]]:
+    """What the partitions hold before they are made, and why they are made."""
+
+    def look(partition: Partition) -> tuple[Output | None, list[str]]:
+        head = workspace.head(name, partition)
+        return head, why_made.lines(why_made.reasons(workspace, head, name, code_version, code, inputs[partition]))
+
+    with ThreadPoolExecutor(READERS) as readers:
+        return dict(zip(inputs, readers.map(look, inputs), strict=True))
 
 
 def _tags(output: Output) -> dict[str, str]:
@@ -278,48 +325,3 @@ def _dagster_input_tags(context: dg.AssetExecutionContext, deps: list[str], reci
                 tags[f"dagster/input_event_pointer/{path}"] = str(record.storage_id)
                 tags[f"dagster/input_data_version/{path}"] = (record.asset_materialization.tags or {}).get(DATA_VERSION, "")
     return tags
-
-
-def _metadata(output: Output, cached: bool, head: str) -> dict[str, Any]:
-    rows = {name: stored.rows for name, stored in output.tables.items()}
-    values: dict[str, Any] = {label: _metadata_value(value) for label, value in output.metadata.items()}
-    if rows:
-        values["dagster/partition_row_count" if output.partition else "dagster/row_count"] = next(iter(rows.values()))
-    stored = {**output.tables, **output.files}
-    keys = (
-        [head, *output.needs]
-        + [f"{item.key}/{name}" for item in stored.values() for name in item.names]
-        + [item.key for item in stored.values() if not item.names]
-    )
-    return values | {
-        "seconds": output.seconds,
-        "made before": cached,
-        "bytes": sum(item.bytes for item in stored.values()),
-        "data version": output.data_version,
-        FILES: dg.MetadataValue.text(json.dumps(keys)),
-    }
-
-
-def _metadata_value(value: Any) -> Any:
-    """Plain values as they are; a list of rows as a table."""
-    if isinstance(value, list):
-        return dg.MetadataValue.md(markdown_table(value))
-    if isinstance(value, dict):
-        return dg.MetadataValue.json(value)
-    return value.item() if hasattr(value, "item") else value
-
-
-def markdown_table(rows: list[dict[str, Any]]) -> str:
-    if not rows:
-        return "(none)"
-
-    def cell(value: Any) -> str:
-        if isinstance(value, float):
-            return f"{value:,.4g}"
-        if isinstance(value, int) and not isinstance(value, bool):
-            return f"{value:,}"
-        return str(value).replace("|", "\\|").replace("\n", " ")
-
-    head = list(rows[0])
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    return "\n".join(lines + [f"| {' | '.join(cell(row.get(name, '')) for name in head)} |" for row in rows])

@@ -306,7 +306,7 @@ def quality_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.A
             resources=("embedder",),
             held=held,
             version=topics.VERSION,
-            sections=["quality.taxonomy", "embedder"],
+            sections=["quality.taxonomy", "embedder.model", "embedder.max_tokens"],
             kinds={"scikitlearn"},
             checks={"learns_the_labels": learns_the_labels},
             description="A topic head on embeddings, taught by sentences that describe WebOrganizer's 24 topics; sees no host name.",
@@ -332,7 +332,7 @@ def quality_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.A
             make=make_curated_shards,
             partitions=shards,
             parallel=True,
-            deps=["deduplicated_shards", "quality_scores", "quality_classifier", "contamination"],
+            deps=["documents", "deduplicated_shards", "quality_scores", "quality_classifier", "contamination"],
             version=f"{curation.VERSION}.{last_verdicts.VERSION}",
             sections=[
                 "quality.drop_lowest",

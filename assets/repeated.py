@@ -235,7 +235,7 @@ def repeated_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.
             sections=[
                 "dedup.levels",
                 "dedup.survivor",
-                "dedup.lines",
+                "dedup.lines.max_documents",
                 "dedup.substrings",
                 "sources.groups",
                 *(["dedup.semantic.threshold", "dedup.semantic.probes"] if paragraphs else []),

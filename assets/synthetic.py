@@ -119,7 +119,7 @@ def synthetic_assets(recipe: Recipe) -> list[dg.AssetsDefinition]:
             group="synthetic",
             make=make_synthetic_set,
             version=VERSION,
-            sections=["synthesis", "teacher"],
+            sections=["synthesis", "teacher.kind", "teacher.model", "teacher.batch"],  # texts are written in batches of so many rows
             partitions=dg.StaticPartitionsDefinition(list(SETS)),
             kinds={"python", "parquet", "huggingface"},
             pool="cpu",

@@ -8,6 +8,7 @@ from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import bytes_to_str
 
 from assets.crawl import make_documents, make_raw_crawl
+from assets.takedown import make_tombstones
 from benchmarks.pages import write_warc
 from gristmill.crawl.sources import register
 from gristmill.lake.store import Lake
@@ -25,6 +26,7 @@ def run(measure):
             workspace = Workspace(Lake(Path(folder) / f"lake-{next(rounds)}"), Recipe())  # a new lake has no cache
             for shard in register(workspace.lake, workspace.recipe, "docs-1", [str(path)]):
                 workspace.store("raw_crawl", shard, make_raw_crawl(workspace, shard), "1")
+                workspace.store("tombstones", shard, make_tombstones(workspace, shard), "1")
                 workspace.store("documents", shard, make_documents(workspace, shard), "1")
 
         def extractor_alone():

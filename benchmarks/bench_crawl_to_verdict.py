@@ -23,6 +23,7 @@ from warcio.warcwriter import WARCWriter
 
 from assets.crawl import make_documents, make_raw_crawl
 from assets.filters import make_edits, make_filtered_shards, make_signals
+from assets.takedown import make_tombstones
 from benchmarks.run import ROUNDS, report
 from conformance import peers
 from conformance.pages import demo_warc
@@ -31,10 +32,11 @@ from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Workspace
 from gristmill.recipe import Recipe
 
-RECIPE = Recipe.model_validate({"policy": {"profiles": ["fineweb"]}, "signals": {"families": ["c4", "datatrove", "fineweb", "language"]}})
+RECIPE = Recipe.model_validate({"policy": {"profiles": ["fineweb"]}, "signals": {"families": ["c4", "datatrove", "fineweb", "language", "url"]}})
 COPIES = 6
 STEPS = {
     "raw_crawl": make_raw_crawl,
+    "tombstones": make_tombstones,
     "documents": make_documents,
     "edits": make_edits,
     "signals": make_signals,
@@ -49,8 +51,8 @@ def run(measure):
         write_copies(warc, path)
         pages = extractor_alone(path)  # also the number of pages
         to_verdicts(path)  # compiles
-        ours = statistics.median(pages / _cpu(lambda: to_verdicts(path)) for _ in range(ROUNDS))
-        alone = statistics.median(pages / _cpu(lambda: extractor_alone(path)) for _ in range(ROUNDS))
+        turns = [(_cpu(lambda: to_verdicts(path)), _cpu(lambda: extractor_alone(path))) for _ in range(ROUNDS)]
+        ours, alone = (statistics.median(pages / seconds for seconds in each) for each in zip(*turns, strict=True))
         answer = Path(folder) / "seconds.json"
         peers.run(peers.DATATROVE, "crawl", str(warc), str(answer))
         theirs = json.loads(answer.read_text())

@@ -143,14 +143,21 @@ def on_postgres() -> Iterator[Setting | None]:
             yield Setting(instance, folder, ASSETS, PARTITIONS)
 
 
-def timed(setting: Setting, edited: str = "") -> float:
+def timed(setting: Setting, edited: str = "") -> tuple[float, float]:
+    """Seconds of a plan, by the clock and of the processor: on a machine with other work the first says little."""
     setting.asset_graph(edited)
     gc.collect()
-    start = time.perf_counter()
+    start, worked = time.perf_counter(), time.process_time()
     found = setting.plan(edited)
-    seconds = time.perf_counter() - start
+    seconds, worked = time.perf_counter() - start, time.process_time() - worked
     assert {name: len(why) for name, why in found.reasons.items() if why} == ({edited: PARTITIONS} if edited else {})
-    return seconds
+    return seconds, worked
+
+
+def best(setting: Setting, edited: str = "") -> tuple[float, float]:
+    """The least of three, of each."""
+    runs = [timed(setting, edited) for _ in range(3)]
+    return min(seconds for seconds, _ in runs), min(worked for _, worked in runs)
 
 
 def run(measure):
@@ -159,9 +166,10 @@ def run(measure):
             if setting is None:
                 continue
             setting.build()
-            report(f"plan cold, {name}, {ASSETS} x {PARTITIONS:,}", "seconds", timed(setting))
-            report(f"plan warm, {name}", "seconds", min(timed(setting) for _ in range(3)))
-            report(f"plan warm after an edit, {name}", "seconds", timed(setting, edited="asset_02"))
+            measured = {"cold": timed(setting), "warm": best(setting), "warm after an edit": best(setting, edited="asset_02")}
+            for how, (seconds, worked) in measured.items():
+                report(f"plan {how}, {name}, {ASSETS} x {PARTITIONS:,}", "seconds", seconds)
+                report(f"plan {how}, {name}, processor", "seconds", worked)
             shutil.rmtree(setting.workspace.lake.root)
     against_dagster(measure)
 

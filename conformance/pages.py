@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from assets.crawl import make_documents, make_raw_crawl
+from assets.takedown import make_tombstones
 from gristmill.crawl.sources import register
 from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Workspace
@@ -31,6 +32,7 @@ def crawled_pages() -> pl.DataFrame:
                 workspace.lake, workspace.recipe, source, [str(each) for each in (paths if isinstance(paths, list) else [paths])]
             ):
                 workspace.store("raw_crawl", shard, make_raw_crawl(workspace, shard), "1")
+                workspace.store("tombstones", shard, make_tombstones(workspace, shard), "1")
                 workspace.store("documents", shard, make_documents(workspace, shard), "1")
                 tables.append(workspace.read("documents", shard, "documents"))
             parts.append(pl.concat(tables).unique("doc_id").sort("doc_id").head(most))

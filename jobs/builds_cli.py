@@ -50,20 +50,22 @@ def list_command(as_json: bool, namespace: str | None) -> None:
 @json_option
 @deployment.namespace_option
 def show_command(build: str, recipe: bool, as_json: bool, namespace: str | None) -> None:
-    """A build's manifest: who made it, when, with what, and the heads of every asset. JSON: all of it."""
+    """A build's manifest: who made it, when, with what, the heads of every asset, and the runs that led to it. JSON: all of it."""
     from rich.console import Console
 
     from gristmill.lineage.builds import builds as recorded
     from gristmill.lineage.diff.terminal import print_build
+    from jobs.runs import print_runs, runs_of
 
     workspace = deployment.workspace(deployment.recipe(namespace))
     found = recorded.find(workspace.lake, workspace.namespace, build)
     if recipe:
         click.echo(found.recipe_text, nl=False)
     elif as_json:
-        click.echo(json.dumps(found.as_json(), ensure_ascii=False))
+        click.echo(json.dumps({**found.as_json(), "runs": runs_of(deployment.instance(), found.name)}, ensure_ascii=False))
     else:
         print_build(found, recorded.pins(workspace.lake, workspace.namespace).get(found.number), Console())
+        print_runs(runs_of(deployment.instance(), found.name), Console())
 
 
 @builds.command("pin")
@@ -97,7 +99,7 @@ def unpin_command(build: str, namespace: str | None) -> None:
 @builds.command("record")
 @deployment.namespace_option
 def record_command(namespace: str | None) -> None:
-    """Name what stands now, where everything is fresh. `gristmill rebuild` does so by itself; the daemon does not."""
+    """Name what stands now, where everything is fresh. `gristmill rebuild` does so by itself, and so does the daemon, every half minute."""
     from gristmill.errors import LakeError
     from jobs.origin import record
 

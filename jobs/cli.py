@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from jobs.policy_cli import policy
 from jobs.takedown_cli import takedown
 from jobs.why_cli import why as why_command
 
+if TYPE_CHECKING:
+    from gristmill.errors import GristmillError
+
 
 class Commands(click.Group):
     """Prints an error of ours as its message, without a traceback."""
@@ -27,8 +30,21 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except GristmillError as error:
-            click.secho(f"error: {error}", fg="red", err=True)
-            sys.exit(1)
+            told: GristmillError | None = error
+        except Exception as error:  # SQLite's, SQLAlchemy's and Dagster's words for a full or read-only disk
+            told = _of_the_disk(error)
+            if told is None:
+                raise
+        click.secho(f"error: {told}", fg="red", err=True)
+        sys.exit(1)
+
+
+def _of_the_disk(error: Exception) -> GristmillError | None:
+    from gristmill.lake import disk
+    from jobs import settings
+
+    lake = [] if "://" in settings.lake_root() else [settings.lake_root()]
+    return disk.explained(error, [settings.dagster_home_path(), *lake, settings.home()])
 
 
 @click.group(cls=Commands)

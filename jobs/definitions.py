@@ -21,6 +21,7 @@ from jobs.driver import Driver
 from jobs.drives import drive_jobs
 from jobs.sensors import new_files_sensor
 from jobs.shards import sync_shards
+from jobs.what_stands import what_stands_sensor
 from resources.audit_log import AuditLogResource
 from resources.embedder import EmbedderResource
 from resources.event_log import DagsterGraph, asset_key
@@ -37,6 +38,7 @@ def lake_resource() -> LakeResource:
 
     return LakeResource(
         root=settings.lake_root(),
+        unnamed=settings.unnamed_builds(),
         s3=S3Resource(
             aws_access_key_id=given("AWS_ACCESS_KEY_ID"),
             aws_secret_access_key=given("AWS_SECRET_ACCESS_KEY"),
@@ -86,7 +88,7 @@ def build_definitions(recipes: Sequence[Recipe]) -> dg.Definitions:
         )
         jobs.append(audit)
         schedules.append(dg.ScheduleDefinition(recipe.prefixed("nightly_audit"), job=audit, cron_schedule="0 3 * * *"))
-        sensors.append(new_files_sensor(recipe))
+        sensors += [new_files_sensor(recipe), what_stands_sensor(recipe)]
         sensors.append(
             dg.AutomationConditionSensorDefinition(
                 recipe.prefixed("rebuild_when_stale"),

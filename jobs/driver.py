@@ -14,6 +14,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,18 +24,19 @@ from dagster._core.utils import make_new_run_id
 
 from assets.materialize import PARTITIONS
 from gristmill.errors import LakeError
-from gristmill.lake.lease import Lease, is_alive
+from gristmill.lake.lease import Lease
 from gristmill.lake.workspace import Partition, Workspace
 from gristmill.lineage.plan.cost import Cost, Step, duration, steps, total
 from gristmill.lineage.plan.plan import Plan, plan
+from jobs.abandoned import DRIVER, fail_abandoned_runs
 from jobs.origin import record
 from jobs.selection import Selection, selection
 from resources.event_log import DagsterGraph, SourceVersions
 from resources.plan_cache import PlanCache
+from resources.up_to_date import UP_TO_DATE, report
 
 log = logging.getLogger("gristmill")
 
-DRIVER = "gristmill/driver"  # run tag: host and process that drives the run
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -53,6 +55,7 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     left: Plan = field(default_factory=Plan)
     wanted: list[str] = field(default_factory=list)
+    chosen: Selection = field(default_factory=lambda: Selection([]))
     interrupted: bool = False
     build: str = ""  # that was recorded, or that stood already
 
@@ -82,7 +85,7 @@ class Outcome:
             "assets": self.rows(),
             **{name: getattr(self, name) for name in ("made", "reused", "cut_off", "errors", "failed_checks")},
             "saved": self.saved.as_json(),
-            "left": [row for row in self.left.rows() if row["asset"] in self.wanted],
+            "left": [row for row in self.left.rows() if self.chosen.takes(row["asset"], row["partition"] or None)],
         }
 
 
@@ -101,9 +104,10 @@ class Driver:
     def plan(self) -> Plan:
         """The plan; and it is remembered what the present code versions are made of, so that a later plan can say what moved."""
         planned = plan(self.graph())
-        for name, node in planned.nodes.items():
-            if node.code is not None:
-                self.workspace.record_code(name, node.code_version, node.code.algorithm, node.code.sections)
+        with suppress(LakeError):  # a full or read-only disk: the plan stands, a rebuild remembers it again
+            for name, node in planned.nodes.items():
+                if node.code is not None:
+                    self.workspace.record_code(name, node.code_version, node.code.algorithm, node.code.sections)
         return planned
 
     def steps(self, planned: Plan, chosen: Selection) -> list[Step]:
@@ -129,11 +133,13 @@ class Driver:
     ) -> Outcome:
         """Makes what is stale in the selection (`jobs.selection`); goes on past a failed asset where nothing needs it. An
         interrupt (Ctrl-C) ends the run in work, marks it canceled and returns: what was made stays."""
+        self.workspace.lake.check_writable()
         fail_abandoned_runs(self.instance)
         chosen = self.select(until, select)
         names = chosen.assets
         first = self.plan()
-        outcome = Outcome(left=first, wanted=list(names))
+        report(self.instance, first, self.graph().key)
+        outcome = Outcome(left=first, wanted=list(names), chosen=chosen)
         try:
             for position, name in enumerate(names, 1):
                 self._make(name, f"[{position}/{len(names)}] {name}", chosen, dict(tags or {}), say, outcome)
@@ -142,6 +148,7 @@ class Driver:
         except KeyboardInterrupt:  # between two runs
             outcome.interrupted = True
         self._cut_off(first, chosen, outcome)
+        report(self.instance, outcome.left, self.graph().key)
         if not until and not select and not outcome.interrupted and outcome.left.is_fresh:
             self._record(say, outcome)
         return outcome
@@ -191,7 +198,7 @@ class Driver:
                 tags=tags,
                 raise_on_error=False,
                 run_id=run_id,
-                run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},  # errors are told once, at the end
             ).success
         except (KeyboardInterrupt, DagsterExecutionInterruptedError):
             outcome.interrupted = True
@@ -214,7 +221,7 @@ class Driver:
                 (outcome.reused if before else outcome.made).setdefault(name, []).append(event.partition)
             elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
                 check = event.asset_check_evaluation_data
-                if not check.passed:
+                if not check.passed and check.check_name != UP_TO_DATE:  # it says what is left, which is not the run's fault
                     outcome.failed_checks.append(
                         {
                             "asset": name,
@@ -228,7 +235,10 @@ class Driver:
                 if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
                     outcome.interrupted = True
                     continue
-                outcome.failed[name] = error.message.strip() if error else "failed"
+                told = error.cause if error and error.cause and error.cls_name == "DagsterExecutionStepExecutionError" else error
+                outcome.failed[name] = said.description if said and said.description else told.message.strip() if told else "failed"
+                if told and not (said and said.metadata):
+                    outcome.errors.setdefault(name, {})[""] = f"{''.join(told.stack).rstrip()}\n{told.message.strip()}"
                 for partition, value in (said.metadata if said else {}).items():
                     text = str(value.value).removeprefix("```\n").removesuffix("\n```")
                     outcome.errors.setdefault(name, {})["" if partition == "None" else partition] = text
@@ -247,19 +257,6 @@ class Driver:
             if spared:
                 outcome.cut_off.setdefault(step.asset, []).extend(spared)
                 outcome.saved += step.cost.share(len(spared))
-
-
-def fail_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Runs whose driving process on this host is dead (killed, or a power cut) are reported as failed; else the
-    daemon would wait for them for ever."""
-    abandoned = []
-    active = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
-    for run in instance.get_runs(dg.RunsFilter(statuses=active)):
-        host, _, pid = run.tags.get(DRIVER, "").rpartition(":")
-        if host == socket.gethostname() and not is_alive(int(pid)):
-            instance.report_run_failed(run, "The process that drove this run is gone; the next rebuild makes what it left.")
-            abandoned.append(run.run_id)
-    return abandoned
 
 
 def _count(partitions: list[Partition]) -> str:

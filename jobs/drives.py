@@ -5,7 +5,7 @@ Each is one op that runs the driver; every asset that it makes is a run of its o
 
 import dagster as dg
 
-from assets.materialize import markdown_table
+from assets.shown import markdown_table
 from gristmill.recipe import Recipe
 from jobs.driver import Outcome
 

@@ -117,19 +117,32 @@ def print_outcome(outcome: Outcome) -> None:
         for partition, error in errors.items():
             click.secho(f"{asset}{f'[{partition}]' if partition else ''} failed:", fg="red")
             click.echo("\n".join(f"  {line}" for line in error.strip().splitlines()[-ERROR_LINES:]))
-    if not outcome.rows() and not outcome.interrupted:
-        click.echo("Everything is fresh; nothing was made.")
+    left = outcome.left.rows()
+    wanted = [row for row in left if outcome.chosen.takes(row["asset"], row["partition"] or None)]
+    if not outcome.rows() and not outcome.interrupted and not wanted:
+        click.echo("Everything is fresh; nothing was made." if outcome.left.is_fresh else "What was selected is fresh; nothing was made.")
     if outcome.build:
         click.echo(f"This is the build {outcome.build}. `gristmill diff` says how it differs from the one before.")
     stale: dict[tuple[str, str], list[str]] = {}
-    for row in outcome.left.rows():
-        if row["state"] == "stale" and row["asset"] in outcome.wanted:
+    for row in wanted:
+        if row["state"] == "stale":
             stale.setdefault((row["asset"], "; ".join(row["reasons"])), []).append(row["partition"])
     for (asset, why), partitions in stale.items():
         named = f"[{', '.join(partitions[:3])}{', …' if len(partitions) > 3 else ''}]" if partitions != [""] else ""
         click.secho(f"still stale: {asset}{named}: {why}", fg="red")
+    waiting = [row for row in wanted if row["state"] == "waiting"]
+    if waiting and not outcome.interrupted:
+        upstream, stale_now = dict.fromkeys(row["waits_for"] for row in waiting), {row["asset"] for row in left if row["state"] == "stale"}
+        names = ", ".join([name for name in upstream if name in stale_now] or upstream)
+        click.secho(f"{_partitions(len(waiting))} of what was selected waits for {names}.", fg="yellow")
+    if beside := [row for row in left if row["reasons"] and row not in wanted]:
+        click.echo(f"Stale beside what was selected: {_partitions(len(beside))}. `gristmill plan` names them.")
     if outcome.interrupted:
         click.secho("Interrupted. What was made stays; run the same command again to make the rest.", fg="yellow")
+
+
+def _partitions(count: int) -> str:
+    return f"{count:,} partition{'s' if count != 1 else ''}"
 
 
 @contextmanager

@@ -40,6 +40,14 @@ def recipe_paths() -> list[Path]:
     return [Path(path) for path in given.split(os.pathsep)] if given else [PROJECT / "recipes" / "quickstart.toml"]
 
 
+def unnamed_builds() -> str:
+    """What builds of the recipe without a namespace are called: its file's name."""
+    paths = recipe_paths()
+    if len(paths) == 1:
+        return paths[0].stem
+    return next((path.stem for path in paths if not load_recipe(path).namespace), "default")
+
+
 def recipes() -> list[Recipe]:
     """The recipes of this deployment, one per namespace."""
     loaded: dict[str, Recipe] = {}
@@ -55,9 +63,13 @@ def recipes() -> list[Recipe]:
     return list(loaded.values())
 
 
+def dagster_home_path() -> Path:
+    return Path(os.environ.get("DAGSTER_HOME") or home() / "dagster").absolute()
+
+
 def dagster_home() -> Path:
     """DAGSTER_HOME, made and configured when it is not there, and set for this process and its children."""
-    folder = Path(os.environ.get("DAGSTER_HOME") or home() / "dagster").absolute()
+    folder = dagster_home_path()
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "dagster.yaml"
     if not config.exists():

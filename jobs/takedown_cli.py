@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from gristmill.crawl.tombstones import Kind, Tombstone
     from gristmill.lake.workspace import Workspace
 
+html_option = click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Also write a page that needs nothing else."
+)
 dry_option = click.option("--dry-run", is_flag=True, help="Show what it touches, and change nothing.")
 
 
@@ -30,6 +33,7 @@ dry_option = click.option("--dry-run", is_flag=True, help="Show what it touches,
 @click.option("--who", default="", help="Who asked for it, or decided it.")
 @click.option("--why", default="", help="Why.")
 @dry_option
+@html_option
 @json_option
 @deployment.namespace_option
 @click.pass_context
@@ -44,6 +48,7 @@ def takedown(
     who: str,
     why: str,
     dry_run: bool,
+    html: Path | None,
     as_json: bool,
     namespace: str | None,
 ) -> None:
@@ -68,7 +73,9 @@ def takedown(
 
     from gristmill.crawl import tombstones
     from gristmill.lineage.takedown import takedown as taken
+    from gristmill.lineage.takedown.page import takedown_page
     from gristmill.lineage.takedown.terminal import print_touched
+    from gristmill.policy import page
 
     recipe = deployment.recipe(namespace)
     workspace = deployment.workspace(recipe)
@@ -80,6 +87,9 @@ def takedown(
     if not dry_run:  # now, so that the plan names the shards that are touched, and no others
         driver = deployment.driver(recipe)
         driver.drive(select=("tombstones",), say=lambda text: None)
+    if html:
+        steps = None if dry_run else driver.steps(driver.plan(), driver.select())
+        page.write(html, takedown_page(workspace.namespace, answers, steps))
     if as_json:
         click.echo(json.dumps([answer.as_json() for answer in answers], ensure_ascii=False))
         return
@@ -87,12 +97,17 @@ def takedown(
         print_touched(answer, Console())
     if dry_run:
         stale = sorted({row["shard"] for answer in answers for row in answer.tombstone.found})
-        click.echo(f"Nothing was taken down (--dry-run). It would make {len(stale)} shards stale, and what reads them.")
+        shards = "1 shard stale, and what reads it" if len(stale) == 1 else f"{len(stale)} shards stale, and what reads them"
+        click.echo(f"Nothing was taken down (--dry-run). It would make {shards}.")
+        if html:
+            click.echo(str(html))
         return
     click.echo(f"On the list as {', '.join(answer.tombstone.id for answer in answers)}. The rebuild plan:")
     from jobs.plan_cli import show_plan
 
     show_plan(driver, (), (), False, None, False)
+    if html:
+        click.echo(str(html))
 
 
 @takedown.command("list")
@@ -127,14 +142,19 @@ def undo_command(tombstone: str, who: str, why: str) -> None:
 @click.argument("tombstone", required=False)
 @click.option("--key", type=click.Path(path_type=Path, dir_okay=False), help="A PEM file with an Ed25519 private key, to sign it.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it, as JSON, to this file.")
+@html_option
 @json_option
 @deployment.namespace_option
-def receipt_command(tombstone: str | None, key: Path | None, out: Path | None, as_json: bool, namespace: str | None) -> None:
+def receipt_command(
+    tombstone: str | None, key: Path | None, out: Path | None, html: Path | None, as_json: bool, namespace: str | None
+) -> None:
     """Prove, by reading everything that stands, that what TOMBSTONE (default: the last) takes down is gone. Exit status 1: it is not."""
     from rich.console import Console
 
     from gristmill.lineage.takedown import receipt
+    from gristmill.lineage.takedown.page import receipt_page
     from gristmill.lineage.takedown.terminal import print_receipt
+    from gristmill.policy import page
 
     workspace = deployment.workspace(deployment.recipe(namespace))
     value = receipt.receipt(workspace, chosen(workspace, tombstone), reports(workspace))
@@ -143,10 +163,14 @@ def receipt_command(tombstone: str | None, key: Path | None, out: Path | None, a
     text = json.dumps(value, ensure_ascii=False, indent=1)
     if out:
         out.write_text(text + "\n")
+    if html:
+        page.write(html, receipt_page(value))
     if as_json:
         click.echo(json.dumps(value, ensure_ascii=False))
     else:
         print_receipt(value, Console())
+        if html:
+            click.echo(str(html))
     sys.exit(1 if value["status"] == receipt.PRESENT else 0)
 
 

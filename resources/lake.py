@@ -9,16 +9,22 @@ from gristmill.recipe import Recipe
 
 
 class LakeResource(dg.ConfigurableResource):
-    """`root` is a folder or a URI (`s3://bucket/prefix`); `s3` is used for `s3://` lakes and sources."""
+    """`root` is a folder or a URI (`s3://bucket/prefix`); `s3` is used for `s3://` lakes and sources; `unnamed` is what
+    builds of the recipe without a namespace are called."""
 
     root: str
     s3: dg.ResourceDependency[S3Resource]
+    unnamed: str = "default"
 
     def open(self) -> Lake:
         return Lake(self.root, storage_options(self.s3))
 
     def workspace(self, recipe: Recipe) -> Workspace:
         return Workspace(self.open(), recipe)
+
+    def builds_named(self, recipe: Recipe) -> str:
+        """What builds of the recipe are called before the slash."""
+        return recipe.namespace or self.unnamed
 
 
 def storage_options(s3: S3Resource) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -16,7 +17,20 @@ import dagster as dg
 @lru_cache(maxsize=1)
 def _pool(processes: int) -> ProcessPoolExecutor:
     # spawned, not forked: the orchestrator's process has threads; kept, since a start imports the world
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+
+
+def _end_with_parent() -> None:
+    """A killed parent's workers would wait for work for ever, and one in the middle of its partition publish what a later rebuild
+    has overtaken."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="ends-with-its-parent").start()
 
 
 class Workers(dg.ConfigurableResource):

@@ -13,8 +13,10 @@ text, in hex, of the view itself.
 
 from __future__ import annotations
 
-from typing import Literal
+from itertools import pairwise
+from typing import Any, Literal, NoReturn
 
+import numpy as np
 import polars as pl
 
 from gristmill.edits.spans import apart_from
@@ -33,8 +35,8 @@ COLUMNS = ["doc_id", "text", "text_hash"]
 
 
 def clean(documents: pl.DataFrame, edits: pl.DataFrame) -> pl.DataFrame:
-    """doc_id, text, text_hash of the clean view, in the documents' order."""
-    return _edited(documents.select(COLUMNS), of_view(edits, "clean"))
+    """doc_id, text, text_hash of the clean view, in the documents' order; of `documents` without text_hash no text is hashed."""
+    return _edited(documents.select(name for name in COLUMNS if name in documents.columns), of_view(edits, "clean"))
 
 
 def final(documents: pl.DataFrame, edits: pl.DataFrame, cuts: pl.DataFrame) -> pl.DataFrame:
@@ -51,30 +53,48 @@ def of_view(edits: pl.DataFrame, view: View) -> pl.DataFrame:
 
 def _edited(texts: pl.DataFrame, edits: pl.DataFrame) -> pl.DataFrame:
     """`texts` with the edits applied; documents without an edit keep text and hash as they are."""
-    spans = edits.sort("doc_id", "start", "rule").group_by("doc_id", maintain_order=True).agg("start", "end", "replacement", "rule")
-    touched = spans.join(texts.select("doc_id", "text"), on="doc_id", how="inner")
-    if touched.is_empty():
+    spans = edits.join(texts.select("doc_id").with_row_index("row"), on="doc_id", how="inner", maintain_order="left")
+    if spans.is_empty():
         return texts
-    changed = [
-        _replaced(doc_id, text, list(zip(starts, ends, replacements, rules, strict=True)))
-        for doc_id, starts, ends, replacements, rules, text in touched.iter_rows()
-    ]
-    new = pl.DataFrame({"doc_id": touched["doc_id"], "_text": changed, "_hash": [text_hash(text) for text in changed]})
-    return texts.join(new, on="doc_id", how="left", maintain_order="left").select(
-        "doc_id", pl.coalesce("_text", "text").alias("text"), pl.coalesce("_hash", "text_hash").alias("text_hash")
+    row, start = pl.col("row"), pl.col("start")
+    if not spans.select(((row > row.shift()) | ((row == row.shift()) & (start > start.shift()))).all()).item():
+        spans = spans.sort("row", "start", "rule")
+    rows, starts, ends = (spans[name].cast(pl.Int64).to_numpy() for name in ("row", "start", "end"))
+    opens = np.concatenate([[True], rows[1:] != rows[:-1]])  # a document's first edit
+    touched = texts[rows[opens]]
+    before = np.where(opens, 0, np.concatenate([[0], ends[:-1]]))
+    sizes = touched["text"].str.len_chars().cast(pl.Int64).to_numpy()
+    broken = (starts < before) | (ends < starts) | (ends > np.repeat(sizes, np.diff([*np.flatnonzero(opens), len(rows)])))
+    if broken.any():
+        _refuse(spans.row(int(broken.argmax()), named=True), texts)
+    # What removes text right after the edit before it is one with it: lines that go come in long runs.
+    own = opens | (starts > before) | (spans["replacement"].str.len_bytes().to_numpy() > 0)
+    last = np.concatenate([own[1:], [True]])
+    bounds = np.concatenate([np.flatnonzero(opens[own]), [int(own.sum())]])
+    merged = list(zip(starts[own].tolist(), ends[last].tolist(), spans["replacement"].filter(own).to_list(), strict=True))
+    changed = [_replaced(text, merged[first:stop]) for text, (first, stop) in zip(touched["text"], pairwise(bounds.tolist()), strict=True)]
+    new = pl.DataFrame({"doc_id": touched["doc_id"], "new.text": changed})
+    if "text_hash" in texts.columns:
+        new = new.with_columns(pl.Series("new.text_hash", [text_hash(text) for text in changed]))
+    found = texts.join(new, on="doc_id", how="left", maintain_order="left")
+    return found.select("doc_id", *(pl.coalesce(f"new.{name}", name).alias(name) for name in texts.columns[1:]))
+
+
+def _refuse(edit: dict[str, Any], texts: pl.DataFrame) -> NoReturn:
+    n_chars = len(texts["text"][edit["row"]])
+    raise ContractError(
+        f"the edit {edit['rule']} [{edit['start']}, {edit['end']}) of document {edit['doc_id']} overlaps another one or leaves the text of "
+        f"{n_chars} characters",
+        where="table edits",
+        fix="Edits and documents of different versions were read together; materialise `edits` anew.",
     )
 
 
-def _replaced(doc_id: str, text: str, spans: list[tuple[int, int, str, str]]) -> str:
-    """`text` with each span [start, end) replaced; the spans are sorted and must neither overlap nor leave the text."""
-    pieces, at = [], 0
-    for start, end, replacement, rule in spans:
-        if not at <= start <= end <= len(text):
-            raise ContractError(
-                f"the edit {rule} [{start}, {end}) of document {doc_id} overlaps another one or leaves the text of {len(text)} characters",
-                where="table edits",
-                fix="Edits and documents of different versions were read together; materialise `edits` anew.",
-            )
-        pieces += [text[at:start], replacement]
+def _replaced(text: str, spans: list[tuple[int, int, str]]) -> str:
+    """`text` with each span [start, end) replaced; the spans are sorted and neither overlap nor leave the text."""
+    pieces: list[str] = []
+    at = 0
+    for start, end, replacement in spans:
+        pieces += (text[at:start], replacement)
         at = end
     return "".join([*pieces, text[at:]])

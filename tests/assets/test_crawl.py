@@ -127,7 +127,7 @@ def test_the_assets_run_and_only_extraction_makes_documents_stale(filled: Worksp
         result = dg.materialize(assets, instance=instance, partition_key="web/0001", resources=resources)
         assert result.success
         evaluations = {each.check_name: each.passed for each in result.get_asset_check_evaluations()}
-    assert evaluations == {"records_found": True, "text_found": True}
+    assert evaluations == {"up_to_date": True, "records_found": True, "text_found": True}
 
     def versions(recipe: Recipe) -> list[str | None]:
         return [next(iter(asset.code_versions_by_key.values())) for asset in crawl_assets(recipe, definition)]

@@ -9,7 +9,8 @@ import pytest
 from dagster._core.test_utils import create_run_for_test
 from dagster_aws.s3 import S3Resource
 
-from assets.materialize import PARTITIONS, made_asset, markdown_table
+from assets.materialize import PARTITIONS, made_asset
+from assets.shown import markdown_table
 from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Check, Made, Partition, Workspace

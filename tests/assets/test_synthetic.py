@@ -35,6 +35,7 @@ def test_exercises(tmp_path: Path) -> None:
     result = materialize(tmp_path, "exercises")
     assert result.success
     assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == {
+        "up_to_date": True,
         "verified": True,
         "no_duplicates": True,
         "coverage": True,
@@ -50,6 +51,7 @@ def test_stories_of_the_embedded_teacher(tmp_path: Path) -> None:
     result = materialize(tmp_path, "stories")
     assert result.success
     assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == {
+        "up_to_date": True,
         "verified": False,
         "no_duplicates": True,
         "coverage": True,

@@ -80,3 +80,22 @@ def test_the_final_view_leaves_out_what_is_cut_and_masks_the_rest() -> None:
     mask = edits(("a", 14, 29, "M", "pii.email"), ("a", 33, 49, "N", "pii.email"))
     assert given["text"][0][14:29] == "me@mill.example" and given["text"][0][33:49] == "you@mill.example"
     assert views.final(given, mask, cut)["text"][0] == "write to M or N\nend"
+
+
+def test_lines_that_go_together_and_what_replaces_one_of_them() -> None:
+    given = documents(a="one\ntwo\nthree\nfour\n", b="étè\nfin")
+    rows = [
+        ("a", 0, 4, "", "x"),
+        ("a", 4, 8, "", "y"),
+        ("a", 8, 14, "3", "x"),
+        ("a", 14, 18, "", "x"),
+        ("b", 0, 0, "> ", "x"),
+        ("b", 0, 4, "", "y"),
+    ]
+    assert views.clean(given, edits(*rows))["text"].to_list() == ["3\n", "> fin"]
+    assert views.clean(given, edits(*reversed(rows))).equals(views.clean(given, edits(*rows)))
+
+
+def test_without_hashes_no_text_is_hashed() -> None:
+    given, gone = documents(a="one two", b="three"), edits(("a", 0, 4, "", "x"))
+    assert views.clean(given.drop("text_hash"), gone).equals(views.clean(given, gone).drop("text_hash"))

@@ -61,6 +61,8 @@ def test_a_rebuild_of_everything_records_a_build_and_a_fresh_one_records_none(ed
     shown = json.loads(gristmill("builds", "show", second.build, "--json"))
     assert shown["recipe"]["policy"]["thresholds"] == {"gopher.word_count_min": 250.0}
     assert '"gopher.word_count_min" = 250' in gristmill("builds", "show", second.build, "--recipe")
+    rebuilt = {name for run in shown["runs"] for name in run["assets"]}
+    assert "filtered_shards" in rebuilt
     assert shown["origin"]["packages"]["polars"] == pl.__version__ and "@" in shown["origin"]["by"]
 
 

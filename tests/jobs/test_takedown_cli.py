@@ -131,10 +131,15 @@ def test_a_takedown_from_list_to_purge(copied, recipe, tmp_path, pages_written):
         "variants",
         "reports",
     } <= levels
-    assert "Nothing was taken down" in run("--url", page["url"], *who, "--dry-run") and json.loads(run("list", "--json")) == []
+    pages = {name: tmp_path / "pages" / f"{name}.html" for name in ("proposal", "listed", "receipt")}
+    assert "Nothing was taken down" in run("--url", page["url"], *who, "--dry-run", "--html", str(pages["proposal"]))
+    proposal = pages["proposal"].read_text()
+    assert page["url"] in proposal and twin["doc_id"][:12] in proposal and "nothing was taken down" in proposal
+    assert not any(phrase in proposal for phrase in phrases) and json.loads(run("list", "--json")) == []
 
     # by URL alone the twin takes its place
-    assert "On the list as t1" in run("--url", page["url"], *who)
+    assert "On the list as t1" in run("--url", page["url"], *who, "--html", str(pages["listed"]))
+    assert "input tombstones changed" in pages["listed"].read_text()
     outcome = mill.drive(recipe, "deduplicated_shards")
     assert not outcome.failed, outcome.failed
     touched = {page["shard"]}
@@ -148,7 +153,8 @@ def test_a_takedown_from_list_to_purge(copied, recipe, tmp_path, pages_written):
 
     # with --near it goes too
     run("--near", twin["url"], "--threshold", "0.6", *who)
-    assert json.loads(run("receipt", "--json", code=1))["status"] == "present"
+    assert json.loads(run("receipt", "--json", "--html", str(pages["receipt"]), code=1))["status"] == "present"
+    assert ">present</span>" in pages["receipt"].read_text() and not any(phrase in pages["receipt"].read_text() for phrase in phrases)
     outcome = mill.drive(recipe)
     assert not outcome.failed, outcome.failed
     assert outcome.left.is_fresh, outcome.left.rows()

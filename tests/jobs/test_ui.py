@@ -1,4 +1,5 @@
-"""A real webserver and daemon, driven in headless Chromium: the graph, a partition, a materialisation's metadata."""
+"""A real webserver and daemon, driven in headless Chromium: the graph, a partition, a materialisation's metadata, and a policy edit
+from the asset's page to the finished rebuild."""
 
 import contextlib
 import os
@@ -9,10 +10,15 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import quote
 
 import dagster as dg
 import httpx
 import pytest
+
+from gristmill.lineage.builds.builds import builds, next_name
+from gristmill.recipe import load_recipe
+from jobs.runs import runs_of
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
@@ -89,12 +95,6 @@ def runs(url: str) -> list[dict]:
     return httpx.post(f"{url}/graphql", json={"query": query}, timeout=30).json()["data"]["runsOrError"]["results"]
 
 
-def reload(url: str) -> None:
-    mutation = 'mutation { reloadRepositoryLocation(repositoryLocationName: "gristmill") { __typename } }'
-    answer = httpx.post(f"{url}/graphql", json={"query": mutation}, timeout=PATIENCE)
-    assert "WorkspaceLocationEntry" in answer.text, answer.text
-
-
 @pytest.fixture(scope="module")
 def page(ui):
     if CHROMIUM is None:
@@ -107,14 +107,9 @@ def page(ui):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         page.set_default_timeout(PATIENCE * 1000)
+        page.add_locator_handler(page.get_by_text("Join the Dagster community"), lambda: page.get_by_role("button", name="Skip").click())
         yield page
         browser.close()
-
-
-def dismiss_greeting(page) -> None:
-    skip = page.get_by_role("button", name="Skip")
-    if skip.count():
-        skip.first.click()
 
 
 def test_the_graph_a_partition_and_a_materialisation_can_be_seen(ui, page):
@@ -122,7 +117,6 @@ def test_the_graph_a_partition_and_a_materialisation_can_be_seen(ui, page):
     shard = mill.driver(mill.recipe()).workspace.partitions("documents")[0]
     page.goto(f"{url}/asset-groups")
     page.wait_for_load_state("networkidle")
-    dismiss_greeting(page)
     for group in ("crawl", "filters", "dedup", "quality", "synthetic", "corpus", "models", "evaluation", "lineage"):
         page.get_by_text(group, exact=True).first.wait_for()
     page.screenshot(path=str(mill.folder / "graph.png"))
@@ -132,13 +126,11 @@ def test_the_graph_a_partition_and_a_materialisation_can_be_seen(ui, page):
     page.screenshot(path=str(mill.folder / "group.png"))
 
     page.goto(f"{url}/assets/documents?view=partitions&partition={shard}")
-    dismiss_greeting(page)
     page.get_by_text(shard, exact=True).first.wait_for()
     page.get_by_text("dagster/partition_row_count").first.wait_for()
     page.screenshot(path=str(mill.folder / "partition.png"))
 
     page.goto(f"{url}/assets/checkpoints?view=events")
-    dismiss_greeting(page)
     page.get_by_text("final loss", exact=True).first.wait_for()
     page.get_by_text("data version", exact=True).first.wait_for()
     page.screenshot(path=str(mill.folder / "materialization.png"))
@@ -157,20 +149,57 @@ def test_a_launched_job_runs_through_the_daemon(ui):
     assert [run["status"] for run in runs(url) if run["jobName"] == "everything"] == ["SUCCESS"]
 
 
-def test_the_daemon_alone_rebuilds_what_an_edited_threshold_touches_and_nothing_else(ui):
+def sensor(url: str, name: str, verb: str) -> None:
+    """`verb`: start or stop."""
+    where = f'{{repositoryName: "__repository__", repositoryLocationName: "gristmill", sensorName: "{name}"}}'
+    query = f"{{ sensorOrError(sensorSelector: {where}) {{ ... on Sensor {{ sensorState {{ id }} }} }} }}"
+    found = httpx.post(f"{url}/graphql", json={"query": query}, timeout=30).json()["data"]["sensorOrError"]
+    how = f"startSensor(sensorSelector: {where})" if verb == "start" else f'stopSensor(id: "{found["sensorState"]["id"]}")'
+    answer = httpx.post(f"{url}/graphql", json={"query": f"mutation {{ {how} {{ __typename }} }}"}, timeout=30)
+    assert "Error" not in answer.text, answer.text
+
+
+def test_a_policy_edit_from_the_assets_page_to_the_finished_rebuild(ui, page):
+    """The page says why the shards are stale, the daemon rebuilds them and nothing else, and the page says so."""
     mill, url = ui
-    before = len(mill.instance.get_runs())
-    shards = mill.driver(mill.recipe()).workspace.partitions("filtered_shards")
+    sensor(url, "rebuild_when_stale", "stop")  # nothing is rebuilt until it has been seen that it should be
+    before = {run.run_id for run in mill.instance.get_runs()}
+    workspace = mill.driver(mill.recipe()).workspace
+    shards = workspace.partitions("filtered_shards")
     recipe = mill.folder / "recipe.toml"
     recipe.write_text(recipe.read_text().replace('"gopher.word_count_min"', '"gopher.word_count_max" = 98000\n"gopher.word_count_min"'))
-    from gristmill.recipe import load_recipe
+    edited, edit = load_recipe(recipe), "policy.thresholds.gopher.word_count_max 100000 -> 98000"
+    build = next_name(workspace, "recipe")
 
-    edited = load_recipe(recipe)
-    reload(url)
+    page.goto(f"{url}/locations")
+    page.get_by_text("Reload", exact=True).click()
+    page.get_by_text("reloaded!").first.wait_for()
+    page.goto(f"{url}/assets/filtered_shards?view=checks&checkDetail=up_to_date")
+    page.get_by_text(f"{len(shards)} of {len(shards)} partitions are stale: {edit}").first.wait_for()
+    page.screenshot(path=str(mill.folder / "stale.png"))
+    assert {run.run_id for run in mill.instance.get_runs()} == before
+
+    sensor(url, "rebuild_when_stale", "start")
+    page.get_by_text("up to date", exact=True).first.wait_for()
     assert wait_until(lambda: mill.driver(edited).plan().is_fresh)
-    made = [run for run in mill.instance.get_runs()[: len(mill.instance.get_runs()) - before] if run.asset_selection]
-    assert {key.to_user_string() for run in made for key in run.asset_selection} == {"filtered_shards"}
+    made = [run for run in mill.instance.get_runs() if run.run_id not in before]
+    assert {key.to_user_string() for run in made for key in run.asset_selection or ()} == {"filtered_shards"}
     events = mill.instance.fetch_materializations(dg.AssetKey("filtered_shards"), limit=len(shards)).records
     assert {record.partition_key for record in events} == set(shards)
     assert {record.run_id for record in events} <= {run.run_id for run in made}
+
+    page.goto(f"{url}/assets/filtered_shards?view=partitions&partition={quote(shards[0], safe='')}")
+    for text in (edit, "equal to before: what reads it is not made again", "dagster/partition_row_count", "made from"):
+        page.get_by_text(text, exact=True).first.wait_for()
+    page.screenshot(path=str(mill.folder / "rebuilt.png"))
+    page.goto(url + page.get_by_role("link", name=build).first.get_attribute("href"))  # a click opens another tab
+    page.get_by_text("Show runs within backfills").click()
+    page.get_by_text(made[0].run_id[:8]).first.wait_for()
+    page.screenshot(path=str(mill.folder / "runs.png"))
+    page.goto(f"{url}/assets/filtered_shards")
+    page.get_by_text("verdicts.value", exact=True).first.wait_for()
+    page.screenshot(path=str(mill.folder / "asset.png"))
+
+    assert wait_until(lambda: build in [each.name for each in builds(workspace.lake, workspace.namespace)]), "the daemon records the build"
+    assert {run["run"] for run in runs_of(mill.instance, build)} >= {run.run_id for run in made}
     mill.recipe()

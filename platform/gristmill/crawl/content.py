@@ -83,14 +83,17 @@ def _codec(name: str) -> str | None:
 
 
 def _tidy(text: str) -> str:
-    """Laid-out text without the blanks that empty table cells and elements leave behind."""
-    lines = "\n".join([line.rstrip() for line in text.split("\n")])
-    return clean_text(re.sub(r"\n{3,}", "\n\n", lines) if "\n\n\n" in lines else lines)
+    """Laid-out text without the blanks that empty table cells and elements leave behind, and never two empty lines in a row."""
+    lines = [line.rstrip() for line in text.split("\n")]
+    return clean_text("\n".join([line for line, before in zip(lines, ["", *lines], strict=False) if line or before]))
 
 
 def clean_text(text: str) -> str:
     """Without NULs and lone surrogates, which neither UTF-8 nor Parquet can hold, with \\n line ends, trimmed."""
-    text = text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n").strip()
+    text = text.replace("\0", "")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.strip()
     try:
         text.encode()
     except UnicodeEncodeError:  # an encoder is faster than a search, and nearly every text has none

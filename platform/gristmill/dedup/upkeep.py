@@ -68,7 +68,15 @@ def forget(table: VectorTable, text_hashes: Sequence[str]) -> int:
         _build_indexes(table)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that no other process can read an old version: none may
+            clean = table.rows.version
             table.rows.optimize(cleanup_older_than=datetime.timedelta(0), delete_unverified=True)
+        if old := [each["timestamp"] for each in table.rows.list_versions() if each["version"] < clean]:  # LanceDB goes by the clock
+            raise LakeError(
+                f"keeps {len(old)} old versions, and what was forgotten with them: the last was written at {max(old):%Y-%m-%d %H:%M:%S}, "
+                f"and this machine's clock says {datetime.datetime.now():%Y-%m-%d %H:%M:%S}",
+                where=table.where,
+                fix="Set the clock right, or wait until it has passed that time, and run the same again.",
+            )
     return files.total()
 
 

@@ -34,8 +34,9 @@ class Failure:
 
     @property
     def last_line(self) -> str:
+        """The exception's own line: an error of ours tells the way out in indented lines after it."""
         lines = self.error.strip().splitlines()
-        return lines[-1].strip() if lines else "failed"
+        return next((line.strip() for line in reversed(lines) if line and not line[0].isspace()), "failed")
 
     def __str__(self) -> str:
         times = "once" if self.times == 1 else f"{self.times} times"

@@ -17,16 +17,19 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gristmill.errors import LakeError
 from gristmill.lake.store import Lake
 
 BEAT = 10.0  # seconds between two beats
 PATIENCE = 60.0  # seconds without a beat after which a holder elsewhere is given up
 POLL = 0.5
+
+_left: set[tuple[str, str]] = set()  # leases that this process could not write off: it must not wait for itself
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Lease:
         finally:
             stop.set()
             beating.join()
-            self._write(generation, claims, 0, released=True)
+            self._release(generation, claims)
 
     def wait(self, say: Callable[[str], object]) -> bool:
         """Waits until no living process holds it; whether there was one to wait for."""
@@ -115,7 +118,18 @@ class Lease:
         beat = 0
         while not stop.wait(BEAT):
             beat += 1
-            self._write(generation, claims, beat)
+            with suppress(LakeError):  # a disk that is full for a while: the next beat tells that we live
+                self._write(generation, claims, beat)
+
+    def _release(self, generation: int, claims: Mapping[str, Any]) -> None:
+        """Never an error: the work is done, or has failed for a reason of its own that is to be told."""
+        try:
+            self._write(generation, claims, 0, released=True)
+        except LakeError:
+            try:
+                self.lake.delete(self._key(generation))  # which takes no space
+            except Exception:  # the disk, or the store, cannot be reached at all
+                _left.add((self.lake.root, self._key(generation)))
 
     def _key(self, generation: int) -> str:
         return f"{self.prefix}{generation:012d}.json"
@@ -127,7 +141,7 @@ class Lease:
         """The highest generation, and who holds it unless it was released."""
         generation = max(self._generations(), default=0)
         value = self.lake.get_json(self._key(generation)) if generation else None
-        if value is None or value["released"]:
+        if value is None or value["released"] or (self.lake.root, self._key(generation)) in _left:
             return generation, None
         return generation, Holder(**{name: value[name] for name in ("host", "pid", "started", "beat", "claims")})
 

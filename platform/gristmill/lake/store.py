@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -22,6 +23,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
 from gristmill.errors import LakeError
+from gristmill.lake import disk
 from gristmill.lake.contracts import conform
 from gristmill.lake.hashing import file_hash, mapping_hash, table_hash
 
@@ -62,6 +64,12 @@ class Lake:
         return {name: value for name, value in self.__dict__.items() if name != "_store"}
 
     @property
+    def local_folders(self) -> list[Path]:
+        """The folders on this machine's disks that making something writes to."""
+        folders = [] if self.remote else [Path(self.root)]
+        return [*folders, self.cache_folder, Path(tempfile.gettempdir())]
+
+    @property
     def vectors_uri(self) -> str:
         return f"{self.root}/vectors"
 
@@ -71,9 +79,7 @@ class Lake:
         try:
             obstore.put(self._store, key, data)
         except (BaseError, OSError) as error:
-            raise LakeError(
-                f"cannot be written: {error}", where=f"{self.root}/{key}", fix="Check free space and permissions; nothing was half-written."
-            ) from error
+            raise self._unwritten(key, len(data), error) from error
 
     def create(self, key: str, data: bytes) -> bool:
         """Puts an object that is not there yet; False when it is. Of several who try at once one succeeds."""
@@ -83,9 +89,7 @@ class Lake:
         except AlreadyExistsError:
             return False
         except (BaseError, OSError) as error:
-            raise LakeError(
-                f"cannot be written: {error}", where=f"{self.root}/{key}", fix="Check free space and permissions; nothing was half-written."
-            ) from error
+            raise self._unwritten(key, len(data), error) from error
 
     def get(self, key: str) -> bytes | None:
         """The object's bytes; None when there is none."""
@@ -94,7 +98,7 @@ class Lake:
         except FileNotFoundError:
             return None
         except (BaseError, OSError) as error:
-            raise LakeError(f"cannot be read: {error}", where=f"{self.root}/{key}") from error
+            raise LakeError(f"cannot be read: {_first_paragraph(error)}", where=f"{self.root}/{key}") from error
 
     def exists(self, key: str) -> bool:
         if not self.remote:
@@ -106,8 +110,26 @@ class Lake:
             return False
 
     def delete(self, key: str) -> None:
-        if self.exists(key):
+        if not self.exists(key):
+            return
+        try:
             obstore.delete(self._store, key)
+        except FileNotFoundError:  # another process was first
+            return
+        except (BaseError, OSError) as error:
+            raise self._unwritten(key, 0, error) from error
+
+    def check_writable(self) -> None:
+        """LakeError when this user cannot write to a lake on a disk. A bucket says so with the first object."""
+        if not self.remote:
+            disk.check_writable(self.root)
+
+    def _unwritten(self, key: str, size: int, error: Exception) -> LakeError:
+        where = f"{self.root}/{key}"
+        told = None if self.remote else disk.explained(error, [where], f"an object of {size:,} bytes" if size else "")
+        return told or LakeError(
+            f"cannot be written: {_first_paragraph(error)}", where=where, fix="Check access and permissions; nothing was half-written."
+        )
 
     def keys(self, prefix: str) -> list[str]:
         """Every key under a folder-like prefix, sorted."""
@@ -214,8 +236,11 @@ class Lake:
                     raise LakeError("is gone", where=f"{self.root}/{key}", fix="Rebuild the partition that made it.")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 partial = target.with_name(f"{target.name}.{os.getpid()}.part")
-                partial.write_bytes(data)
-                partial.replace(target)
+                try:
+                    partial.write_bytes(data)
+                    partial.replace(target)
+                finally:
+                    partial.unlink(missing_ok=True)
         return local
 
     def is_whole(self, stored: Stored) -> bool:
@@ -255,6 +280,11 @@ class _Object(io.RawIOBase):
 def rows_a_group(frame: pl.DataFrame) -> int:
     """Rows of a Parquet row group: a few megabytes, since a look-up by key reads one whole."""
     return int(min(max(frame.height * GROUP_BYTES // max(int(frame.estimated_size()), 1), MIN_GROUP), MAX_GROUP))
+
+
+def _first_paragraph(error: Exception) -> str:
+    """What a store says, without the structures of its library that it prints after it."""
+    return str(error).partition("\n\nDebug source:")[0].strip()
 
 
 def _number(value: Any) -> Any:

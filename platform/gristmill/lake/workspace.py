@@ -95,6 +95,11 @@ def versions_digest(versions: Mapping[str, str] | Mapping[Partition, str]) -> st
     return mapping_hash({partition or "": version for partition, version in versions.items()})
 
 
+def version_digest(partition: Partition, version: str) -> str:
+    """The same of one partition: a plan asks for it two hundred thousand times."""
+    return hashlib.blake2b(f"{partition or ''}={version}\n".encode(), digest_size=16).hexdigest()
+
+
 class Workspace:
     """What a recipe's assets hold now. Cheap to make, picklable: worker processes get a copy."""
 

@@ -1,8 +1,10 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.crawl.content import clean_text, decode, extract, extractor_version
+from gristmill.crawl.content import _tidy, clean_text, decode, extract, extractor_version
 
 CZECH = "Příliš žluťoučký kůň úpěl ďábelské ódy, a to už od rána až do večera."
 
@@ -68,6 +70,12 @@ def test_cleaned_text_can_be_stored_and_stays_as_it_is(text: str):
 def test_any_bytes_give_text(payload: bytes, charset: str | None):
     for extractor in ("resiliparse", "plain"):
         extract(payload, charset, extractor).encode()
+
+
+@given(st.text("\n\n\n\r \0a\t\u3000", max_size=40))
+def test_tidied_lines_end_in_no_blank_and_two_of_them_are_never_empty(text: str):
+    lines = "\n".join(line.rstrip() for line in text.split("\n"))
+    assert _tidy(text) == clean_text(re.sub(r"\n{3,}", "\n\n", lines))
 
 
 def test_versions_name_the_library():

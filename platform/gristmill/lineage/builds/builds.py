@@ -142,6 +142,11 @@ def numbers(lake: Lake, namespace: str) -> list[int]:
     return sorted(int(key.removeprefix(prefix).removesuffix(".json")) for key in lake.keys(prefix))
 
 
+def next_name(workspace: Workspace, name: str) -> str:
+    """What the next build of the namespace will be called, unless nothing moves: `name` is the part before the slash."""
+    return f"{name}/{max(numbers(workspace.lake, workspace.namespace), default=0) + 1}"
+
+
 def builds(lake: Lake, namespace: str) -> list[Build]:
     """The builds of a namespace, oldest first."""
     return [build for number in numbers(lake, namespace) if (build := _load(lake, namespace, number))]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from gristmill.lake.workspace import Partition, Workspace
@@ -84,6 +85,7 @@ class Step:
         return self.state != WAITING
 
 
+GONE = "files gone"
 READY, BLOCKED, WAITING = "stale", "stale, waits", "waiting"
 
 
@@ -91,15 +93,17 @@ def steps(workspace: Workspace, plan: Plan, assets: Collection[str] | None = Non
     """What the plan comes to for these assets, or for all, upstream first, with costs."""
     found: list[Step] = []
     for asset in assets if assets is not None else plan.reasons:
-        reasons = plan.reasons[asset]
-        waiting, failed, inputs = plan.waiting[asset], plan.failed.get(asset, {}), plan.inputs.get(asset, {})
+        reasons, waiting = plan.reasons[asset], plan.waiting[asset]
+        if not reasons and not waiting:
+            continue
+        failed, inputs = plan.failed.get(asset, {}), plan.inputs.get(asset, {})
         again = _made_before(workspace, plan, asset) if inputs else set()
         costs = _Costs(plan, asset)
         groups: dict[tuple[str, tuple[str, ...], str], Step] = {}
         for partition in dict.fromkeys([*reasons, *waiting]):
             why, waits_for = tuple(reasons.get(partition, ())), waiting.get(partition, "")
             state = (BLOCKED if waits_for else READY) if why else WAITING
-            texts = tuple(reason.text for reason in why)
+            texts = tuple(reason.text if reason.kind != "gone" else GONE for reason in why)  # which file is another for each partition
             key = state, texts, waits_for
             if key not in groups:
                 groups[key] = Step(asset, state, texts, why, waits_for, [])
@@ -122,10 +126,12 @@ def total(steps: Collection[Step], certain: bool) -> Cost:
 
 
 def duration(seconds: float) -> str:
-    """For people: 0.4 s, 12 s, 3 min, 2.5 h, 3 days."""
+    """For people: 0 s, 0.4 s, 12 s, 3 min, 2.5 h, 3 days."""
     for unit, length, upto in (("s", 1, 60), ("min", 60, 3600), ("h", 3600, 48 * 3600)):
         if seconds < upto:
             amount = seconds / length
+            if amount < 0.05:
+                return f"0 {unit}"
             return f"{amount:.1f} {unit}" if amount < 9.95 and amount != int(amount) else f"{amount:.0f} {unit}"
     return f"{seconds / 86_400:.0f} days"
 
@@ -140,31 +146,40 @@ class _Costs:
     """What an asset's partitions cost."""
 
     def __init__(self, plan: Plan, asset: str) -> None:
+        self.plan, self.asset = plan, asset
         self.recorded = plan.recorded.get(asset, {})
-        known = {partition: each for partition, each in self.recorded.items() if each.seconds is not None}
-        self.mean = _mean(list(known.values()))
-        self.upstream: Mapping[Partition, Recorded] = {}
-        self.per_row: Recorded | None = None
-        node = plan.nodes.get(asset)
-        for parent in node.parents if node else ():
-            of = plan.recorded.get(parent, {})
-            both = [partition for partition in known if partition is not None and partition in of and of[partition].rows]
-            if len(both) * 2 > len(known) and (rows := sum(of[partition].rows or 0 for partition in both)):
-                self.upstream, self.per_row = of, _scaled(_sum([known[partition] for partition in both]), 1 / rows)
-                break
 
     def add(self, cost: Cost, partition: Partition) -> None:
         record = self.recorded.get(partition)
         if record is None or record.seconds is None:
-            above = self.upstream.get(partition)
-            scaled = self.per_row is not None and above is not None and above.rows
-            record = _scaled(self.per_row, above.rows) if scaled and self.per_row and above and above.rows else self.mean
+            upstream, per_row = self._per_row
+            rows = upstream[partition].rows if partition in upstream else None
+            record = _scaled(per_row, rows) if per_row and rows else self._mean
         if record is None or record.seconds is None:
             cost.unknown += 1
             return
         cost.seconds[record.device] = cost.seconds.get(record.device, 0.0) + record.seconds
         cost.rows += round(record.rows or 0)
         cost.tokens += round(record.tokens or 0)
+
+    @cached_property
+    def _known(self) -> dict[Partition, Recorded]:
+        return {partition: each for partition, each in self.recorded.items() if each.seconds is not None}
+
+    @cached_property
+    def _mean(self) -> Recorded | None:
+        return _scaled(_sum(list(self._known.values())), 1 / len(self._known)) if self._known else None
+
+    @cached_property
+    def _per_row(self) -> tuple[Mapping[Partition, Recorded], Recorded | None]:
+        """Records of the input that maps to the asset one to one, and what a row of it costs."""
+        node, known = self.plan.nodes.get(self.asset), self._known
+        for parent in node.parents if node else ():
+            of = self.plan.recorded.get(parent, {})
+            both = [partition for partition in known if partition is not None and partition in of and of[partition].rows]
+            if len(both) * 2 > len(known) and (rows := sum(of[partition].rows or 0 for partition in both)):
+                return of, _scaled(_sum([known[partition] for partition in both]), 1 / rows)
+        return {}, None
 
 
 def _sum(records: list[Recorded]) -> Recorded:
@@ -178,7 +193,3 @@ def _sum(records: list[Recorded]) -> Recorded:
 def _scaled(record: Recorded, factor: float) -> Recorded:
     seconds, rows, tokens = ((value or 0) * factor for value in (record.seconds, record.rows, record.tokens))
     return Recorded("", "", {}, (), seconds, rows, tokens, record.device)  # type: ignore[arg-type]
-
-
-def _mean(records: list[Recorded]) -> Recorded | None:
-    return _scaled(_sum(records), 1 / len(records)) if records else None

@@ -58,6 +58,7 @@ def plan_page(workspace: Workspace, plan: Plan, steps: Sequence[Step], flips: Fl
         held_back=plan.held_back,
         failed=[(step.asset, partition, text) for step in steps for partition, text in step.failed.items()],
         fresh=fresh,
+        all_fresh=terminal.FRESH if plan.is_fresh else terminal.SELECTED_FRESH,
         flips=flips,
         flips_says=terminal.flips_summary(flips) if flips and flips.answer else "",
         flips_by=_flips_by(flips),

@@ -12,11 +12,12 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from gristmill.lake.failures import Failure
-from gristmill.lake.workspace import Partition, versions_digest
-from gristmill.lineage.plan.reasons import MISSING, SOURCE_CHANGED, Code, Reason, code_reasons, gone_reason, input_reason
+from gristmill.lake.workspace import Partition, version_digest, versions_digest
+from gristmill.lineage.plan.reasons import MISSING, Code, Reason, code_reasons, gone_reason, input_reason, new_input_reason, source_reason
 
 SOURCE = "source"  # the input name under which the digest of files outside the lake is recorded
 EXPLAINED = 100  # partitions of an asset for which it is looked up which of many upstream partitions moved
@@ -156,48 +157,48 @@ def _decide(
     failures = result.known_failures[node.name] = graph.failures(node.name)
     codes: dict[str, tuple[Reason, ...]] = {node.code_version: ()}
     parents = [(parent, look.all_of(parent) if graph.is_one_to_one(node.name, parent) else None) for parent in node.parents]
+    gone = set() if present is None else set(chain.from_iterable(record.files for record in recorded.values())) - present
     explained = 0
     for partition in node.partitions:
         record = recorded.get(partition)
-        why: list[Reason] = []
-        if record is None:
-            why.append(MISSING)
-        else:
-            if record.code_version not in codes:
-                was = graph.code(node.name, record.code_version)
-                codes[record.code_version] = code_reasons(record.code_version, node.code_version, was, node.code)
-            why += codes[record.code_version]
-            if present is not None and not present.issuperset(record.files):
-                why.append(gone_reason([key for key in record.files if key not in present]))
-        digests: dict[str, str] = {}
-        moved: list[str] = []
+        moved: Sequence[str] = ()
         pending = ""
         for parent, same in parents:
             digest, may_move = same[partition] if same is not None else look.of(node.name, partition, parent)
-            digests[parent] = digest
             if may_move:
                 pending = parent
             if record is not None and record.inputs.get(parent) != digest:
-                moved.append(parent)
-        if node.held and record is not None:
-            if moved:
-                result.held_back[node.name] = moved
-            if not why:
-                continue
-        elif record is not None:
-            for parent in moved:
+                moved = [*moved, parent]
+        why: Sequence[Reason] = () if record is not None else (MISSING,)
+        if record is not None:
+            if record.code_version != node.code_version:
+                if record.code_version not in codes:
+                    was = graph.code(node.name, record.code_version)
+                    codes[record.code_version] = code_reasons(record.code_version, node.code_version, was, node.code)
+                why = codes[record.code_version]
+            if gone and not gone.isdisjoint(record.files):
+                why = [*why, gone_reason([key for key in record.files if key in gone])]
+            if moved and node.held:
+                result.held_back[node.name] = list(moved)
+            for parent in moved if not node.held else ():
                 explained += 1
-                why.append(look.moved(node.name, partition, parent, record.inputs.get(parent, ""), explained <= EXPLAINED))
-        if node.source_version:
-            digests[SOURCE] = node.source_version(partition)
-            if record is not None and record.inputs.get(SOURCE) != digests[SOURCE]:
-                why.append(SOURCE_CHANGED)
+                why = [*why, look.moved(node.name, partition, parent, record.inputs.get(parent), explained <= EXPLAINED)]
+            if node.held and not why:
+                continue
+        source = node.source_version(partition) if node.source_version else ""
+        if node.source_version and record is not None and record.inputs.get(SOURCE) != source:
+            why = [*why, source_reason(node.name)]
         if pending:
             waiting[partition] = pending
         if not why:
             continue
         reasons[partition] = why
         if not pending:
+            digests = {
+                parent: (same[partition] if same is not None else look.of(node.name, partition, parent))[0] for parent, same in parents
+            }
+            if node.source_version:
+                digests[SOURCE] = source
             result.inputs.setdefault(node.name, {})[partition] = digests
             failure = failures.get(partition)
             if failure is not None and failure.is_of(node.code_version, digests):
@@ -217,7 +218,8 @@ class _Inputs:
         """Digest of the versions read from `parent`, and whether any of them may still move."""
         keys = self.graph.parent_partitions(node, partition, parent)
         if len(keys) == 1:
-            return self._of_one(parent, keys[0])
+            of = self.all_of(parent)
+            return of[keys[0]] if keys[0] in of else (version_digest(keys[0], self.versions[parent].get(keys[0], "")), False)
         if (parent, id(keys)) not in self._many:
             versions = self.versions[parent]
             moving = self.result.reasons[parent].keys() | self.result.waiting[parent].keys()
@@ -227,18 +229,17 @@ class _Inputs:
 
     def all_of(self, parent: str) -> Mapping[Partition, tuple[str, bool]]:
         """The same for each single partition of `parent`."""
-        for key in self.result.nodes[parent].partitions:
-            self._of_one(parent, key)
-        return self._one.get(parent, {})
+        if parent not in self._one:
+            versions, reasons, waiting = self.versions[parent], self.result.reasons[parent], self.result.waiting[parent]
+            self._one[parent] = {
+                key: (version_digest(key, versions.get(key, "")), key in reasons or key in waiting)
+                for key in self.result.nodes[parent].partitions
+            }
+        return self._one[parent]
 
-    def _of_one(self, parent: str, key: Partition) -> tuple[str, bool]:
-        known = self._one.setdefault(parent, {})
-        if (found := known.get(key)) is None:
-            pending = key in self.result.reasons[parent] or key in self.result.waiting[parent]
-            found = known[key] = versions_digest({key: self.versions[parent].get(key, "")}), pending
-        return found
-
-    def moved(self, node: str, partition: Partition, parent: str, was: str, look_up: bool) -> Reason:
+    def moved(self, node: str, partition: Partition, parent: str, was: str | None, look_up: bool) -> Reason:
+        if was is None:
+            return new_input_reason(parent)
         keys = self.graph.parent_partitions(node, partition, parent)
         read = self.graph.read(node, partition, parent, was) if look_up and len(keys) != 1 else None
         versions = self.versions[parent]

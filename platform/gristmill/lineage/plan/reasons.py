@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -41,7 +41,8 @@ class Reason:
 
 
 MISSING = Reason("missing", "missing")
-SOURCE_CHANGED = Reason("source", "source files changed")
+OUTSIDE = {"tombstones": "list of takedowns"}
+"""What an asset reads outside the graph, where that is not the registered source files."""
 
 
 def code_reasons(old_version: str, new_version: str, old: Code | None, new: Code | None) -> tuple[Reason, ...]:
@@ -58,9 +59,32 @@ def code_reasons(old_version: str, new_version: str, old: Code | None, new: Code
     if old.algorithm != new.algorithm:
         text = f"algorithm {old.algorithm} -> {new.algorithm}"
         found.append(Reason("algorithm", text, key="algorithm", old=old.algorithm, new=new.algorithm))
-    for change in changes(old.sections, new.sections):
+    both = old.sections.keys() & new.sections.keys()
+    for change in changes({name: old.sections[name] for name in both}, {name: new.sections[name] for name in both}):
         found.append(Reason("recipe", str(change), key=change.key, old=change.old, new=change.new))
+    if other := _other_sections(old.sections.keys() - both, new.sections.keys() - both):
+        found.append(Reason("code", other, old=old_version, new=new_version))
     return tuple(found) or (Reason("code", f"code {old_version} -> {new_version}", old=old_version, new=new_version),)
+
+
+def _other_sections(gone: Set[str], new: Set[str]) -> str:
+    """That the asset's code reads other keys of the recipe than before: no edit of the recipe, so no old and new value."""
+    parts = [f"{says} {_few(sorted(names))}" for names, says in ((new, "now reads"), (gone, "no longer reads")) if names]
+    return f"its code {', '.join(parts)}" if parts else ""
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more keys" if len(names) > NAMED else "")
+
+
+def source_reason(asset: str) -> Reason:
+    """That what the asset reads outside the graph changed."""
+    return Reason("source", f"{OUTSIDE.get(asset, 'source files')} changed")
+
+
+def new_input_reason(name: str) -> Reason:
+    """That the asset reads an input now that it did not read when it was made."""
+    return Reason("input", f"its code now reads {name}", input=name)
 
 
 def input_reason(name: str, keys: Sequence[str | None], read: Mapping[str, str] | None, now: Mapping[str, str]) -> Reason:

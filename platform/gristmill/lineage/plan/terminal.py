@@ -17,21 +17,26 @@ from gristmill.lineage.plan.plan import Plan
 NAMED = 3  # partitions named in a line
 REASONS = 6  # of one step that are printed
 FAILED = 10  # failed partitions named
+ROWS = 80
+FRESH = "Everything is fresh."
+SELECTED_FRESH = "What is selected is fresh. Other assets are stale: `gristmill plan` names them."
 
 
 def print_plan(plan: Plan, steps: Sequence[Step], flips: Flips | None, console: Console, assets: Collection[str]) -> None:
     if not steps:
-        console.print("Everything is fresh.")
+        console.print(FRESH if plan.is_fresh else SELECTED_FRESH)
     else:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for name in ("asset", "", "state", "why", "cost"):
             table.add_column(name, justify="right" if name in ("", "cost") else "left", overflow="fold", no_wrap=name != "why")
         last = ""
-        for step in steps:
+        for step in steps[:ROWS]:
             shown = step.asset if step.asset != last else ""
             last = step.asset
             table.add_row(shown, f"{len(step.partitions):,}", _state(step), _why(step), _cost(step.cost), style=_style(step))
         console.print(table)
+        if len(steps) > ROWS:
+            console.print(Text(f"and {len(steps) - ROWS:,} more rows; --html and --json have all of them.", "dim"))
         console.print(Text(summary(steps)), soft_wrap=True)
     for name, moved in plan.held_back.items():
         if name in assets:
@@ -126,12 +131,16 @@ def _state(step: Step) -> Text:
 def _why(step: Step) -> Text:
     if step.state == WAITING:
         return Text(f"may change with {step.waits_for}")
-    reasons = list(step.reasons[:REASONS])
+    reasons = [_reason(step, at) for at in range(len(step.reasons[:REASONS]))]
     if len(step.reasons) > REASONS:
         reasons.append(f"and {len(step.reasons) - REASONS} more")
     if step.waits_for:
         reasons.append(f"waits for {step.waits_for}")
     return Text.assemble("\n".join(reasons), (f"\n{partitions(step)}" if partitions(step) else "", "dim"))
+
+
+def _reason(step: Step, at: int) -> str:
+    return step.why[at].text if step.why[at].kind == "gone" and len(step.partitions) == 1 else step.reasons[at]
 
 
 def _cost(of: Cost) -> Text:

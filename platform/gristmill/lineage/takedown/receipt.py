@@ -13,6 +13,7 @@ import base64
 import datetime as dt
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -329,10 +330,11 @@ def scratch_copies(workspace: Workspace, tombstone: Tombstone) -> list[Path]:
     """Folders of work in progress with a file from before the takedown: copies of what was published then. What they hold is not
     looked at, since they cost only time."""
     top, before = workspace.lake.cache_folder / "scratch", dt.datetime.fromisoformat(tombstone.when).timestamp()
+    now = time.time() + 1  # later than that: the clock was moved back since, and nobody can say
     return sorted(
         path
         for path in top.glob("*/*/*")
-        if path.is_dir() and any(each.is_file() and each.stat().st_mtime <= before for each in path.rglob("*"))
+        if path.is_dir() and any(each.is_file() and not before < each.stat().st_mtime <= now for each in path.rglob("*"))
     )
 
 

@@ -253,7 +253,8 @@ def _corpus(workspace: Workspace, ids: set[str]) -> Iterator[Facts]:
         rows = workspace.scan("mixed_corpus", phase, "provenance").filter(pl.col("doc_id").is_in(list(ids))).collect()
         if rows.height:
             tokens = int((rows["end"] - rows["start"]).sum())
-            detail = f"{tokens:,} tokens in epochs {', '.join(map(str, rows['epoch'].unique().sort()))}"
+            epochs = rows["epoch"].n_unique()
+            detail = f"{tokens:,} tokens in {epochs} epoch{'s' if epochs != 1 else ''}"
             yield _level(f"corpus, {phase}", rows["sequence"].n_unique(), "sequences", detail)
 
 

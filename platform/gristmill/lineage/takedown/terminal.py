@@ -23,10 +23,10 @@ SHOWN = 8
 
 def print_touched(answer: Touched, console: Console) -> None:
     tombstone = answer.tombstone
-    console.print(Text.assemble((f"{tombstone.kind} {plain(tombstone.pattern)}", "bold"), f", {_how(tombstone)}"), soft_wrap=True)
+    console.print(Text.assemble((f"{tombstone.kind} {plain(tombstone.pattern)}", "bold"), f", {how(tombstone)}"), soft_wrap=True)
     for row in tombstone.found[:SHOWN]:
-        like = f", {row['similarity']:.0%} alike" if row["by"] == "near" else ", the same words" if row["by"] == "text" else ""
-        console.print(Text(f"  {row['doc_id'][:12]}  {plain(row['url'])}  in {row['shard']}{like}"), soft_wrap=True)
+        like = said_of(row)
+        console.print(Text(f"  {row['doc_id'][:12]}  {plain(row['url'])}  in {row['shard']}{f', {like}' if like else ''}"), soft_wrap=True)
     if len(tombstone.found) > SHOWN:
         console.print(f"  and {len(tombstone.found) - SHOWN:,} more documents")
     if not tombstone.found:
@@ -38,11 +38,12 @@ def print_touched(answer: Touched, console: Console) -> None:
     for row in answer.levels:
         table.add_row(row["level"], f"{row['count']:,}", row["unit"], Text(plain(row["detail"])))
     console.print(table)
-    for row in answer.rising[:SHOWN]:
+    rising = list({row["doc_id"]: row for row in answer.rising}.values())  # one document may lie in several shards
+    for row in rising[:SHOWN]:
         text = f"! {plain(row['url'] or row['doc_id'])} takes its place: {row['kind']}, {row['similarity']:.0%} alike. --near takes both."
         console.print(Text(text, "yellow"), soft_wrap=True)
-    if len(answer.rising) > SHOWN:
-        console.print(Text(f"! and {len(answer.rising) - SHOWN:,} more copies", "yellow"))
+    if len(rising) > SHOWN:
+        console.print(Text(f"! and {len(rising) - SHOWN:,} more copies", "yellow"))
     for asset, partition in answer.held:
         text = f"! {asset}{f'[{partition}]' if partition else ''} is held and names it: the next rebuild makes it anew."
         console.print(Text(text, "yellow"), soft_wrap=True)
@@ -54,7 +55,7 @@ def print_list(listed: Iterable[Tombstone], console: Console) -> None:
         table.add_column(name, justify="right" if name == "documents" else "left", overflow="fold")
     for each in listed:
         state = f"undone {each.undone['when'][:10]} by {each.undone['who']}" if each.undone else "purged" if each.purges else "in force"
-        what = Text(f"{each.kind} {plain(each.pattern)}, {_how(each)}")
+        what = Text(f"{each.kind} {plain(each.pattern)}, {how(each)}")
         table.add_row(
             each.id, what, f"{len(each.found):,}", Text(plain(each.who)), each.when[:16], Text(plain(each.why)), Text(plain(state))
         )
@@ -109,7 +110,13 @@ def plain(text: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", "", text)
 
 
-def _how(tombstone: Tombstone) -> str:
+def said_of(row: Facts) -> str:
+    """Why a document is among those found, where it was not named."""
+    return f"{row['similarity']:.0%} alike" if row["by"] == "near" else "the same words" if row["by"] == "text" else ""
+
+
+def how(tombstone: Tombstone) -> str:
+    """What it takes beside what it names."""
     if tombstone.exactly:
         return "exactly"
     if tombstone.threshold is not None:

@@ -12,8 +12,8 @@ from gristmill.lineage.plan.cost import steps
 from gristmill.lineage.plan.flips import Flips
 from gristmill.lineage.plan.page import plan_page
 from gristmill.lineage.plan.plan import Node, Plan, Recorded
-from gristmill.lineage.plan.reasons import Reason
-from gristmill.lineage.plan.terminal import print_plan
+from gristmill.lineage.plan.reasons import Reason, gone_reason
+from gristmill.lineage.plan.terminal import ROWS, print_plan
 from gristmill.recipe import Recipe
 
 SHARDS = [f"web/{i:04d}" for i in range(300)]
@@ -71,6 +71,40 @@ def test_what_is_fresh_is_said_to_be(workspace):
     out = io.StringIO()
     print_plan(Plan(), [], None, Console(file=out), [])
     assert out.getvalue() == "Everything is fresh.\n"
+
+
+def test_what_is_selected_may_be_fresh_while_others_are_not(workspace, planned):
+    out = io.StringIO()
+    print_plan(planned, [], None, Console(file=out, width=160), ["raw"])
+    assert out.getvalue().startswith("What is selected is fresh. Other assets are stale")
+    assert "What is selected is fresh" in plan_page(workspace, planned, [], None)
+
+
+def test_ten_thousand_partitions_are_a_few_rows_whatever_file_each_of_them_lacks(workspace):
+    shards = [f"web/{i:05d}" for i in range(10_000)]
+    gone = {shard: [gone_reason([f"tables/kept/{i}.parquet"])] for i, shard in enumerate(shards)}
+    planned = Plan(reasons={"kept": gone, "model": {}}, waiting={"kept": {}, "model": {None: "kept"}})
+    out, found = io.StringIO(), steps(workspace, planned)
+    print_plan(planned, found, None, Console(file=out, width=120), ["kept", "model"])
+    assert out.getvalue().count("\n") < 20
+    assert (
+        "10,000 stale files gone" in (text := " ".join(out.getvalue().split())) and "web/00000, web/00001, web/00002, … 9,997 more" in text
+    )
+    assert "file gone: tables/kept/7.parquet" in planned.rows()[7]["reasons"]
+    page = plan_page(workspace, planned, found, None)
+    assert len(page) < 30_000 and "and 9,800 more" in page
+    alone = Plan(reasons={"kept": {shards[0]: gone[shards[0]]}}, waiting={"kept": {}})
+    out = io.StringIO()
+    print_plan(alone, steps(workspace, alone), None, Console(file=out, width=120), ["kept"])
+    assert "file gone: tables/kept/0.parquet" in out.getvalue()
+
+
+def test_more_rows_than_anybody_reads_are_counted(workspace):
+    shards = [f"web/{i:05d}" for i in range(200)]
+    planned = Plan(reasons={"kept": {each: [Reason("input", f"input raw changed in {each}")] for each in shards}}, waiting={"kept": {}})
+    out = io.StringIO()
+    print_plan(planned, steps(workspace, planned), None, Console(file=out, width=120), ["kept"])
+    assert f"and {200 - ROWS} more rows; --html and --json have all of them." in out.getvalue()
 
 
 def test_the_page_needs_nothing_else_and_escapes_what_it_shows(workspace, planned):

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gristmill.lake.failures import ATTEMPTS, Failure
-from gristmill.lake.workspace import versions_digest
+from gristmill.lake.workspace import version_digest, versions_digest
 from gristmill.lineage.plan.plan import SOURCE, Node, Plan, Recorded, plan
-from gristmill.lineage.plan.reasons import Code
+from gristmill.lineage.plan.reasons import Code, code_reasons, source_reason
 
 SHARDS = [f"web/{i:04d}" for i in range(120)]  # past the hundred from which Dagster's own staleness is blind
 
@@ -202,6 +204,36 @@ def test_a_code_version_is_told_by_what_it_is_made_of(built: Memory):
     assert result.rows()[0]["why"][1] == {
         "kind": "recipe", "text": "policy.thresholds.words 50 -> 60", "key": "policy.thresholds.words", "old": 50.0, "new": 60.0,
     }  # fmt: skip
+
+
+def test_what_the_code_newly_reads_is_no_edit_of_the_recipe():
+    def said(old: dict, new: dict) -> list[str]:
+        return [reason.text for reason in code_reasons("1-a", "1-b", Code("1", old), Code("1", new))]
+
+    values = {"teacher": {"kind": "http", "batch": 8}}
+    assert said(values, {"teacher.kind": "http"}) == ["its code now reads teacher.kind, no longer reads teacher"]
+    assert said({"a": 1}, {"a": 2, "b": 3}) == ["a 1 -> 2", "its code now reads b"]
+    assert said({}, dict.fromkeys("abcde", 1)) == ["its code now reads a, b, c and 2 more keys"]
+    assert said({"b": 1}, {}) == ["its code no longer reads b"]
+
+
+def test_an_input_that_was_not_read_before_is_told_apart_from_one_that_changed(built: Memory):
+    for shard in SHARDS:
+        del built.log["final"][shard].inputs["model"]
+    assert said(plan(built), "final")[SHARDS[0]] == ["its code now reads model"]
+
+
+def test_what_is_read_outside_the_graph_is_called_what_it_is():
+    assert [source_reason(asset).text for asset in ("raw_crawl", "tombstones")] == ["source files changed", "list of takedowns changed"]
+
+
+@given(partition=st.none() | st.text(min_size=1), version=st.text())
+def test_the_digest_of_one_version_is_that_of_the_mapping(partition, version):
+    try:
+        expected = versions_digest({partition: version})
+    except UnicodeEncodeError:  # a lone surrogate is no name
+        return
+    assert version_digest(partition, version) == expected
 
 
 def test_a_fan_in_says_which_of_its_inputs_partitions_changed(built: Memory):

@@ -1,0 +1,1 @@
+"""fastText's classifier, read from its own model file and applied by a kernel."""
