@@ -32,7 +32,9 @@ from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Workspace
 from gristmill.recipe import Recipe
 
-RECIPE = Recipe.model_validate({"policy": {"profiles": ["fineweb"]}, "signals": {"families": ["c4", "datatrove", "fineweb", "language", "url"]}})
+RECIPE = Recipe.model_validate(
+    {"policy": {"profiles": ["fineweb"]}, "signals": {"families": ["c4", "datatrove", "fineweb", "language", "url"]}}
+)
 COPIES = 6
 STEPS = {
     "raw_crawl": make_raw_crawl,

@@ -44,7 +44,7 @@ class Conformance:
     """A profile and the peer it is named after.
 
     `parts`: the peer's filters. `left_out`: what the names of our rules begin with that the peer's chain has no part in
-    (language). `causes`: kinds of pieces -> why ours are cut otherwise. `whole`: what decides as the whole profile does,
+    (language, lists of URLs). `causes`: kinds of pieces -> why ours are cut otherwise. `whole`: what decides as the whole profile does,
     the peer's chain or one filter of it; `words`: which of a chunk's segmentations stands for the peer's words.
     """
 

@@ -31,8 +31,9 @@ compares near-duplicate pairs.
 segmenters cut in different ways. `kept` is agreement on what is kept and what is dropped, `reason` on the first reason
 too. *Given* means that our rules are handed the peer's own words, lines and sentences; *own* is our segmentation, as a
 build has it. Filters stand alone, on every text, whatever the others say; the FineWeb filter on the text that C4's
-line rules leave. Documents on which a peer raises an exception are not counted. The language filter is left out on both
-sides.
+line rules leave. Documents on which a peer raises an exception are not counted. Rules that a row is `without` are not asked:
+those on language and on lists of URLs on both sides, Dolma's on repeated sequences, which its tagger `gopher_v1` has not,
+on ours.
 """
 
 
@@ -72,9 +73,10 @@ def write_report(outcomes: Sequence[Outcome], texts: Mapping[str, Sequence[tuple
 def _summary(outcomes: Iterable[Outcome]) -> list[str]:
     lines = ["| profile | peer | texts | own: kept | own: reason | given: kept | given: reason |", "|---|---|---|---|---|---|---|"]
     for outcome in outcomes:
+        without = f" without {', '.join(outcome.of.left_out)}" if outcome.of.left_out else ""
         for name in ("pages", "adversarial"):
             cells = [cell for cut in ("own", "given") for cell in _cells(row for row in outcome.rows[name, cut] if row.part == "chain")]
-            lines.append(f"| `{outcome.of.profile}` | {_peer(outcome.of)} | {name} | {' | '.join(cells)} |")
+            lines.append(f"| `{outcome.of.profile}`{without} | {_peer(outcome.of)} | {name} | {' | '.join(cells)} |")
     return lines
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 html_option = click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Also write a page that needs nothing else."
 )
+recipe_option = click.option(
+    "--recipe", "edited", type=click.Path(path_type=Path, dir_okay=False), help="An edited recipe, whose policy is taken."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 
 
@@ -27,7 +30,7 @@ def policy() -> None:
 
 @policy.command("try")
 @click.argument("changes", metavar="RULE=VALUE…", nargs=-1)
-@click.option("--recipe", "edited", type=click.Path(path_type=Path, dir_okay=False), help="An edited recipe, whose policy is tried.")
+@recipe_option
 @click.option("--flips", type=click.Path(path_type=Path, dir_okay=False), help="Write every document that flips to this Parquet file.")
 @click.option("--excerpts", is_flag=True, help="Quote the page's examples: reads the text of those documents, and of no others.")
 @html_option
@@ -42,9 +45,10 @@ def try_command(
     as_json: bool,
     namespace: str | None,
 ) -> None:
-    """Which documents flip when rules change: RULE=VALUE sets a threshold, RULE=off and RULE=on switch a rule.
+    """Which documents flip when rules change: RULE=VALUE sets a threshold, RULE[LANGUAGE]=VALUE one language's, RULE=off
+    and RULE=on switch a rule, 'gopher.*=off' all of that name.
 
-    A rule of a shipped profile that the policy does not use joins it.
+    A rule of a shipped profile that the policy does not use joins it. Quote brackets and stars against the shell.
     """
     from gristmill.policy import page, terminal, trial
     from gristmill.policy.what_if import what_if
@@ -69,16 +73,21 @@ def try_command(
 @policy.command("sweep")
 @click.argument("signal")
 @click.option("--when", type=click.Choice(["<", "<=", ">", ">="]), default=None, help="Default: as the rules on the signal compare.")
+@recipe_option
 @html_option
 @json_option
 @deployment.namespace_option
-def sweep_command(signal: str, when: Any, html: Path | None, as_json: bool, namespace: str | None) -> None:
+def sweep_command(signal: str, when: Any, edited: Path | None, html: Path | None, as_json: bool, namespace: str | None) -> None:
     """What every threshold on SIGNAL would drop, by itself and in addition to the other rules."""
-    from gristmill.policy import page, terminal
+    from gristmill.policy import page, terminal, trial
     from gristmill.policy.sweep import sweep
+    from gristmill.recipe import load_recipe
 
     recipe = deployment.recipe(namespace)
-    found = sweep(deployment.workspace(recipe), signal, recipe.policy.resolved(), when)
+    edits = load_recipe(edited) if edited else recipe
+    rules = trial.tried(edits, [], recipe)
+    trial.same_signals(recipe, edits, rules, signal)
+    found = sweep(deployment.workspace(recipe), signal, rules, when)
     if html:
         page.write(html, page.sweep_page(found))
     _print(as_json, found, terminal.print_sweep, *([html] if html else []))

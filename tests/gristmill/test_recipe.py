@@ -118,6 +118,10 @@ RULE = "[[policy.rules]]\nname = '{}'\nsignal = '{}'\nwhen = '<'\nthreshold = {}
         ("[policy.thresholds]\n'gopher.word_count_min' = inf\n", "finite number"),
         ("[policy]\nprofiles = ['refinedweb']\n[signals.views]\nremoved = 'clean'\n", "can read no other"),
         ("[signals.lists.domains]\nentries = ['a.org']\n", "no stored family reads it; add url to signals.families"),
+        (
+            "[policy]\nprofiles = ['llama3']\n[signals.lists.url_words]\nentries = ['a']\n",
+            r"no rule of the policy reads url\.banned_words, so the list would do nothing; add a rule on it, or url to signals\.families",
+        ),
         (DIRTY + "entries = ['a']\ndigest = 'x'\n", "is computed"),
         (DIRTY + "path = 'latin.txt'\n", "latin.txt is not UTF-8: byte 3 is 0xe9"),
     ],
@@ -158,6 +162,14 @@ def test_a_list_is_known_by_what_it_holds(tmp_path: Path):
     elsewhere.mkdir()
     (elsewhere / "words.txt").write_text("three\n")
     assert load(elsewhere, text).fingerprint("lists") == load(tmp_path, text).fingerprint("lists")
+
+
+def test_a_list_is_taken_where_a_rule_or_a_stored_family_reads_it(tmp_path: Path):
+    lists = "[signals.lists.url_words]\nentries = ['a']\n"
+    for profile in ("fineweb", "fineweb@0.3", "refinedweb"):
+        assert load(tmp_path, f"[policy]\nprofiles = ['{profile}']\n{lists}").lists
+    assert load(tmp_path, f"[policy]\nprofiles = ['fineweb']\noff = ['url.banned_words']\n{lists}").lists
+    assert load(tmp_path, FAMILIES.replace("'gopher'", "'gopher', 'url'") + lists).lists
 
 
 def test_families_and_views_follow_the_policy(tmp_path: Path):

@@ -1,6 +1,7 @@
 """`gristmill policy` as a user types it, on a small real crawl whose texts and archives are gone before the first command."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -167,13 +168,35 @@ def test_a_sweep_prints_a_table_and_writes_a_page(gristmill, tmp_path) -> None:
     assert {row["when"] for row in swept["curve"]} == {"<="} and swept["curve"][-1]["source"] == "code"
 
 
-def test_show(gristmill) -> None:
+def test_a_sweep_under_an_edited_recipe(gristmill, tmp_path) -> None:
+    edited = tmp_path / "edited.toml"
+    edited.write_text(RECIPE.replace("= 60", "= 75.5") + '[policy.by_language."gopher.word_count_min"]\nes = 9\n')
+    status, printed = gristmill("sweep", "gopher.word_count", "--when", "<", "--recipe", edited, "--json")
+    marks = {mark["label"]: mark for mark in json.loads(printed)["marks"] if mark["in_force"]}
+    assert status == 0 and marks["gopher.word_count_min"]["threshold"] == 75.5
+    assert marks["gopher.word_count_min, es"]["languages"] == "in es"
+    edited.write_text(RECIPE + "[signals.views]\ngopher = 'extracted'\n")
+    status, printed = gristmill("sweep", "gopher.word_count", "--recipe", edited)
+    assert status == 1 and "the edited recipe has it read the extracted view" in printed
+
+
+def test_a_pattern_and_a_language_on_the_command_line(gristmill) -> None:
+    status, printed = gristmill("try", "gopher.*=off", "gopher.word_count_min[es]=12", "--json")
+    changed = {each["rule"]: each for each in json.loads(printed)["changes"]}
+    assert status == 0 and changed["gopher.stop_words"]["after"] is None
+    assert changed["gopher.word_count_min"]["after"]["by_language"] == {"es": 12}
+
+
+def test_show(gristmill, monkeypatch) -> None:
     status, printed = gristmill("show")
     assert status == 0 and "gopher.word_count < 60" in printed and "shipped 50" in printed and "Off: gopher.ellipsis_lines." in printed
     status, printed = gristmill("show", "kl")
     assert status == 0 and "kl.divergence > 5" in printed and "neither units" in printed
     for name in PROFILES:
         assert gristmill("show", name)[0] == 0
+    monkeypatch.setenv("COLUMNS", "80")
+    status, printed = gristmill("show", "fineweb")
+    assert re.search(r"datatrove\.duplicate_paragraph_chars  drop  \[\d+\]\n  datatrove\.duplicate_paragraph_char_share > 0\.2\n", printed)
 
 
 @pytest.mark.parametrize(
@@ -183,6 +206,7 @@ def test_show(gristmill) -> None:
         (["try", "gopher.word_count_min"], "is no change"),
         (["try", "gopher.word_count_min=many"], "'many' is no number"),
         (["try", "gopher.word_count_min=nan"], "'nan' is no finite number"),
+        (["try", "gopher.stop_words=3", "gopher.stop_words=off"], "gopher.stop_words is changed twice"),
         (["try", "kl.outlier=3"], "the family 'kl', which is not stored"),
         (["sweep", "gopher.word_cnt"], "Did you mean gopher.word_count"),
         (["show", "gophr"], "Did you mean gopher"),

@@ -11,9 +11,9 @@
   addresses five to one. A version elsewhere ("from 1.2.3.4 to 1.2.3.5") is taken for an address.
 - Telephone: most groups of digits in technical text are none, so one of three marks is asked for: `+` and a country
   code of E.164 (8 to 15 digits, ten where nothing separates them; North American numbers by their plan), an area code
-  in parentheses ("(212) 736-5000", "(030) 2271590"), or a word before it that says so ("phone", "tel.", "call us at")
-  with 7 to 15 digits. Masks are North America's fictional 555-0100 to 555-0199; those and the United Kingdom's drama
-  numbers (Ofcom) stay.
+  in parentheses ("(212) 736-5000", "(030) 2271590"), or a word before it that says so ("phone", "Tél :", "call us at",
+  "电话：") with 7 to 15 digits; only there may groups stand as far apart as in "030 / 227 - 15910". Masks are North
+  America's fictional 555-0100 to 555-0199; those and the United Kingdom's drama numbers (Ofcom) stay.
 
 What stands beside a number decides whether it is one: an ASCII letter or digit, or a `_` that joins it to one (`img_8.8.8.8`),
 makes it part of a name; a letter of another script or the `_` of Markdown's emphasis does not.
@@ -44,7 +44,8 @@ MAY_HOLD_EMAIL = rf"[{LATIN}{_GREEK}{_SIGNS}]@[{LATIN}0-9]"
 MAY_HOLD_IP = r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:"
 MAY_HOLD_PHONE = (
     r"\+[1-9][0-9 .\-/()\u00a0]{6}|\([0-9]{2,5}\)[ .\-/\u00a0]{0,2}[0-9]"
-    r"|(?i:t[ée]l|phone|fax|call|dial|mobile|m[óo]vil|cell|whatsapp|hotline)[^0-9\n]{0,48}[0-9][0-9 .\-/\u00a0]{6}"
+    r"|(?i:t[ée]l|phone|fax|call|dial|mobil|m[óo]vil|cell|celul|whatsapp|hotline|handy|rufnummer|durchwahl|tlf|тел|моб"
+    r"|电话|電話|手机|手機|传真|傳真|热线|熱線|携帯|전화|휴대폰|연락처|팩스)[^0-9\n]{0,48}[0-9][0-9 .\-/()–\u00a0]{6}"
 )
 
 _LOCAL_TAIL = re.compile(rf"[{_SIGNS}]*[{LATIN}][{LATIN}{_SIGNS}]*|[{_GREEK}{_SIGNS}]*")  # before the @, backwards; in one script
@@ -63,16 +64,28 @@ _GAP = r"[ .\-/\u00a0]{0,2}"
 _PHONE = re.compile(
     rf"{NO_NAME_BEFORE}(?<!\+)(?:\+[0-9]{{1,3}}{_GAP}(?:\([0-9]{{1,5}}\){_GAP})?|\([0-9]{{2,5}}\){_GAP}|)[0-9](?:{_GAP}[0-9])*+"
 )
+_WIDER = re.compile(rf"(?:(?:{_GAP}|\)?[ \u00a0]?[\-/–][ \u00a0]?)[0-9]){{1,15}}+")  # behind a word that says so: " - " between groups too
 _NOT_ENDED = re.compile(r"_?[A-Za-z0-9]|:[0-9]")  # what makes the digits before it part of a name or of a time
 _BETWEEN = rf"[^{LATIN}0-9\n]{{0,3}}"
+_WORDS = (
+    r"t[ée]l|t[ée]l[ée]f?|t[ée]l[ée]phone|tel[eé]fono|telefon[eio]?|telefoon|telefonnummer|telefonnr|rufnummer|durchwahl|telefax|tlf"
+    r"|phones?|fax|call|dial|mobil|mobil[ei]|mobiltelefon|mobilnummer|handy|handynummer|m[óo]vil|cell|cellphone|celular|cellulare"
+    r"|whatsapp|hotline"
+)
+_WORDS_HERE = "电话|電話|手机|手機|传真|傳真|热线|熱線|携帯|전화|휴대폰|연락처|팩스"  # of scripts in which none needs a space
+_CYRILLIC = r"(?<!\w)(?:тел|телефон|телефоны|телефакс|факс|моб|мобильный)(?!\w)"
 _CALLED = re.compile(
-    rf"{WORD_STARTS}(?:tel|t[ée]l[ée]phone|tel[ée]fono|telefon|telefax|phones?|fax|call|dial|mobile|m[óo]vil|cell|whatsapp|hotline){WORD_ENDS}{_BETWEEN}"
+    rf"(?:{WORD_STARTS}(?:{_WORDS}){WORD_ENDS}|{_WORDS_HERE}|{_CYRILLIC}){_BETWEEN}"
     rf"(?:(?:us|me|him|her|them|on|at|no|nr|num|numbers?|now|is|line|toll|free|or|and|today|directly|office|home|work|fax){WORD_ENDS}{_BETWEEN}){{0,4}}\Z",
     re.IGNORECASE,
 )
 _AMERICAN = re.compile(r"1?[2-9][0-9]{2}[2-9][0-9]{6}")  # area, exchange, subscriber: the North American plan
 _AMERICAN_AREA = re.compile(r"\([2-9][0-9]{2}\)[ .\-\u00a0]?[2-9][0-9]{2}[ .\-\u00a0][0-9]{4}")
-_NOT_CALLED = re.compile(r"(?:19|20)[0-9]{2}[-./][0-9]{1,2}[-./][0-9]{1,2}\b.*|[0-9]+\.[0-9]+|(?:[0-9]{1,3}\.){3}[0-9]{1,3}", re.DOTALL)
+_NOT_CALLED = re.compile(
+    r"(?:19|20)[0-9]{2}[-./][0-9]{1,2}[-./][0-9]{1,2}\b.*|[0-9]{1,2} ?[-./] ?[0-9]{1,2} ?[-./] ?(?:19|20)[0-9]{2}"
+    r"|(?:19|20)[0-9]{2} ?[-/–] ?(?:19|20)[0-9]{2}|[0-9]+\.[0-9]+|(?:[0-9]{1,3}\.){3}[0-9]{1,3}",
+    re.DOTALL,
+)
 _FICTIONAL = re.compile(r"1?(?:[2-9][0-9]{2})?55501[0-9]{2}|(?:44|0)0?(?:2079460|7700900|1632960)[0-9]{3}")
 _COUNTRY = re.compile(
     r"1|7|2[07]|2[1-689][0-9]|3[0-469]|3[578][0-9]|4[013-9]|42[0-9]|5[1-8]|5[09][0-9]|6[0-6]|6[7-9][0-9]|"
@@ -110,14 +123,20 @@ def ips(line: str) -> Iterator[Span]:
 
 
 def phones(line: str) -> Iterator[Span]:
+    taken = 0  # what the number before covers
     for match in _PHONE.finditer(line):
         start, end = match.span()
-        if not 7 <= end - start <= 40 or _NOT_ENDED.match(line, end):
+        if start < taken:
             continue
         digits = re.sub("[^0-9]", "", match[0])
-        if _FICTIONAL.fullmatch(digits):
+        if len(digits) < 7 and (wider := _WIDER.match(line, end)) and _is_called(line, start):
+            end = wider.end()
+            digits += re.sub("[^0-9]", "", wider[0])
+        written = line[start:end]
+        if not 7 <= len(written) <= 40 or _NOT_ENDED.match(line, end) or _FICTIONAL.fullmatch(digits):
             continue
-        if _international(match[0], digits) or _with_area(match[0], digits) or _called(match[0], digits, line, start):
+        if _international(written, digits) or _with_area(written, digits) or _called(written, digits, line, start):
+            taken = end
             picked = pick(digits)
             yield start, end, f"+1-{PHONE_AREAS[picked % 8]}-555-01{picked // 8 % 100:02}", "pii.phone"
 
@@ -140,4 +159,9 @@ def _with_area(written: str, digits: str) -> bool:
 def _called(written: str, digits: str, line: str, start: int) -> bool:
     if not 7 <= len(digits) <= 15 or _NOT_CALLED.fullmatch(written):
         return False
+    return _is_called(line, start)
+
+
+def _is_called(line: str, start: int) -> bool:
+    """Whether a word that announces a telephone number stands before it."""
     return _CALLED.search(line_before(line, start, 48)) is not None

@@ -27,7 +27,7 @@ from gristmill.edits import addresses, credentials, identifiers
 from gristmill.edits.overlaps import Span, merged, replaced
 from gristmill.edits.spans import SCHEMA
 
-VERSION = "3"
+VERSION = "4"
 
 DOCUMENTS_AT_ONCE = 1_000  # whose lines are held beside the texts
 ROUNDS = 8  # of searching a masked line again, before all of it goes

@@ -15,6 +15,7 @@ import polars as pl
 
 from gristmill.lake.workspace import Workspace
 from gristmill.policy import stored
+from gristmill.policy.copies import Copies
 from gristmill.policy.rules import Rule
 from gristmill.policy.verdicts import holds
 
@@ -24,13 +25,14 @@ MOVED = ("starts", "starts_elsewhere", "stops", "stops_elsewhere")
 
 
 class Judged:
-    """`frame`: the signals that the rules read, n_bytes and boolean columns: one per distinct predicate, and for `before`
-    and `after` whether a rule drops the document (`dropped_…`) and whether several do (`several_…`).
+    """`frame`: of the documents that the shard owns (`copies`) their row in it, the signals that the rules read, n_bytes and
+    boolean columns: one per distinct predicate, and for `before` and `after` whether a rule drops the document
+    (`dropped_…`) and whether several do (`several_…`).
 
     Rules that except the shard's source are not in force; rules about lines are not asked.
     """
 
-    def __init__(self, workspace: Workspace, shard: str, before: Sequence[Rule], after: Sequence[Rule]) -> None:
+    def __init__(self, workspace: Workspace, shard: str, before: Sequence[Rule], after: Sequence[Rule], copies: Copies) -> None:
         source = workspace.recipe.source_of(shard)
         self.rules: dict[When, list[Rule]] = {
             "before": [rule for rule in before if rule.action != "edit" and source not in rule.except_sources],
@@ -41,7 +43,7 @@ class Judged:
         for rule in every:
             distinct.setdefault(decision(rule), (f"mask{len(distinct)}", rule))
         self._masks = {(when, rule.name): distinct[decision(rule)][0] for when, rules in self.rules.items() for rule in rules}
-        frame = stored.signals(workspace, shard, every, ["n_bytes"])
+        frame = copies.distinct(shard, stored.signals(workspace, shard, every, ["n_bytes"]))
         frame = frame.with_columns(holds(rule).alias(mask) for mask, rule in distinct.values())
         for when in self.rules:
             one, several = pl.repeat(False, frame.height, eager=True), pl.repeat(False, frame.height, eager=True)
@@ -70,10 +72,13 @@ class Judged:
         return (mask & pl.col(f"several_{when}")) | (~mask & pl.col(f"dropped_{when}"))
 
     def totals(self) -> pl.DataFrame:
-        """One row: documents, n_bytes, kept and bytes before and after, weight gained and lost by what both keep."""
+        """One row: documents, n_bytes, kept and bytes before and after; by what both keep, gained and lost weight, in documents
+        (`weight_…`) and in their bytes (`weight_bytes_…`)."""
         before, after, size = ~pl.col("dropped_before"), ~pl.col("dropped_after"), pl.col("n_bytes")
         weighs = any(rule.action == "down_weight" for rules in self.rules.values() for rule in rules)
-        moved = (self._weight("after") - self._weight("before")).filter(before & after) if weighs else pl.lit(0.0)
+        both = before & after
+        moved = (self.weight("after") - self.weight("before")).filter(both) if weighs else pl.lit(0.0)
+        worth = moved * size.filter(both) if weighs else pl.lit(0.0)
         return self.frame.select(
             documents=pl.len().cast(pl.Int64),
             n_bytes=size.sum(),
@@ -83,9 +88,12 @@ class Judged:
             bytes_after=size.filter(after).sum(),
             weight_gained=moved.clip(lower_bound=0).sum(),
             weight_lost=(-moved).clip(lower_bound=0).sum(),
+            weight_bytes_gained=worth.clip(lower_bound=0).sum(),
+            weight_bytes_lost=(-worth).clip(lower_bound=0).sum(),
         )
 
-    def _weight(self, when: When) -> pl.Expr:
+    def weight(self, when: When) -> pl.Expr:
+        """How much a document counts when it is kept: the product of the rules that weigh it down."""
         weights = [pl.when(self.mask(when, r.name)).then(r.weight).otherwise(1.0) for r in self.rules[when] if r.action == "down_weight"]
         return reduce(mul, weights, pl.repeat(1.0, pl.len()))
 
@@ -121,7 +129,7 @@ class Judged:
     def flips(self) -> pl.DataFrame:
         """row, n_bytes, flip (`lost` or `gained`) and rule of the documents that one policy keeps and the other drops."""
         before, after = ~pl.col("dropped_before"), ~pl.col("dropped_after")
-        found = self.frame.lazy().with_row_index("row").filter(before != after)
+        found = self.frame.lazy().filter(before != after)
         return found.select(
             "row",
             "n_bytes",

@@ -17,22 +17,20 @@ SIDES = ("fires", "passes")
 SCHEMA: dict[str, Any] = {
     "rule": pl.String, "side": pl.String, "value": pl.Float64, "threshold": pl.Float64, "margin": pl.Float64,
     "doc_id": pl.String, "url": pl.String, "host": pl.String, "language": pl.String, "shard": pl.String,
-    "kept_before": pl.Boolean, "kept_after": pl.Boolean, "others": pl.List(pl.String),
+    "kept_before": pl.Boolean, "kept_after": pl.Boolean, "weight_before": pl.Float64, "weight_after": pl.Float64,
+    "others": pl.List(pl.String),
 }  # fmt: skip
-COPIES = 3  # of a document, reckoned with at first
 PAGES = ["doc_id", "url", "host", "language"]
 
 
 class Nearest:
     """For each rule, as one of the policies has it, the `per_side` nearest documents on which it fires and that it passes.
 
-    Among equally near ones those come first that no other rule drops, then the smaller doc_id, whatever the sharding. A
-    document that several shards hold is shown once, so more rows are held than wanted; `wider` where even they were too few.
+    Among equally near ones those come first that no other rule drops, then the smaller doc_id, whatever the sharding.
     """
 
-    def __init__(self, rules: Sequence[tuple[When, Rule]], per_side: int, copies: int = COPIES) -> None:
-        self.rules, self.per_side, self.copies = list(rules), per_side, copies
-        self._rows = per_side * copies
+    def __init__(self, rules: Sequence[tuple[When, Rule]], per_side: int) -> None:
+        self.rules, self.per_side = list(rules), per_side
         self._held: dict[tuple[str, str], list[dict[str, Any]]] = {(rule.name, side): [] for _, rule in self.rules for side in SIDES}
 
     def add(self, shard: str, judged: Judged) -> None:
@@ -42,13 +40,14 @@ class Nearest:
             subject = ~pl.col("language").is_in(rule.except_languages) if rule.except_languages else pl.lit(True)
             margin, fires = (pl.col(rule.signal) - limit(rule)).abs(), judged.mask(when, rule.name)
             for side, mask in zip(SIDES, (fires, ~fires), strict=True):
-                of_side = judged.frame.lazy().with_row_index("row").filter(subject & mask)
+                of_side = judged.frame.lazy().with_row_index("at").filter(subject & mask)
                 cut = self._cut(rule.name, side)
                 if cut is None:
-                    cut = of_side.select(margin.bottom_k(self._rows).max()).collect().item()
+                    cut = of_side.select(margin.bottom_k(self.per_side).max()).collect().item()
                 if cut is None:
                     continue
                 near = of_side.filter(margin <= cut).select(
+                    "at",
                     "row",
                     value=pl.col(rule.signal),
                     threshold=limit(rule),
@@ -56,29 +55,25 @@ class Nearest:
                     elsewhere=judged.others("after", rule.name),
                     kept_before=~pl.col("dropped_before"),
                     kept_after=~pl.col("dropped_after"),
+                    weight_before=judged.weight("before"),
+                    weight_after=judged.weight("after"),
                 )
                 # a shard's rows are sorted by doc_id, so the row breaks ties as the doc_id does
-                found = near.sort("margin", "elsewhere", "row").head(self._rows).collect()
-                self._hold(rule.name, side, self._told(shard, judged, rule.name, found))
+                found = near.sort("margin", "elsewhere", "row").head(self.per_side).collect()
+                self._hold(rule.name, side, _told(shard, judged, rule.name, found))
 
     def _cut(self, name: str, side: str) -> float | None:
         """The margin beyond which nothing is wanted any more."""
         held = self._held[name, side]
-        return held[self._rows - 1]["margin"] if len(held) >= self._rows else None
-
-    def _told(self, shard: str, judged: Judged, name: str, found: pl.DataFrame) -> list[dict[str, Any]]:
-        others = [other for other in judged.dropping("after") if other != name]
-        fired = judged.frame[found["row"].to_list()].select(judged.mask("after", other).alias(other) for other in others)
-        named = [[other for other, fires in row.items() if fires] for row in fired.iter_rows(named=True)] or [[]] * found.height
-        return [{**row, "shard": shard, "others": names} for row, names in zip(found.iter_rows(named=True), named, strict=True)]
+        return held[self.per_side - 1]["margin"] if len(held) >= self.per_side else None
 
     def _hold(self, name: str, side: str, found: list[dict[str, Any]]) -> None:
         held = sorted([*self._held[name, side], *found], key=_nearness)
-        last = _nearness(held[self._rows - 1]) if len(held) >= self._rows else None
+        last = _nearness(held[self.per_side - 1]) if len(held) >= self.per_side else None
         self._held[name, side] = [row for row in held if last is None or _nearness(row) <= last]  # ties wait for their doc_id
 
-    def found(self, workspace: Workspace) -> pl.DataFrame | None:
-        """`WhatIf.nearest`: the documents by rule and side, the nearest first; None where `wider` must look again."""
+    def found(self, workspace: Workspace) -> pl.DataFrame:
+        """`WhatIf.nearest`: the documents by rule and side, the nearest first."""
         by_shard: dict[str, list[dict[str, Any]]] = {}
         for rows in self._held.values():
             for row in rows:
@@ -87,22 +82,23 @@ class Nearest:
             pages = stored.rows(workspace, shard, [row["row"] for row in rows], PAGES)
             for row, page in zip(rows, pages.iter_rows(named=True), strict=True):
                 row.update(page)
-        parts = []
-        for (name, side), rows in self._held.items():
-            once = {row["doc_id"]: row for row in sorted(rows, key=_order, reverse=True)}  # the nearest of equal ones stays
-            if len(rows) >= self._rows and len(once) < self.per_side:
-                return None
-            chosen = sorted(once.values(), key=_order)[: self.per_side]
-            parts += [{**{column: row.get(column) for column in SCHEMA}, "rule": name, "side": side} for row in chosen]
+        parts = [
+            {**{column: row.get(column) for column in SCHEMA}, "rule": name, "side": side}
+            for (name, side), rows in self._held.items()
+            for row in sorted(rows, key=_order)[: self.per_side]
+        ]
         return pl.DataFrame(parts, schema=SCHEMA)
 
-    def wider(self) -> Nearest:
-        """One that reckons with more copies of a document."""
-        return Nearest(self.rules, self.per_side, self.copies * 8)
+
+def _told(shard: str, judged: Judged, name: str, found: pl.DataFrame) -> list[dict[str, Any]]:
+    others = [other for other in judged.dropping("after") if other != name]
+    fired = judged.frame[found["at"].to_list()].select(judged.mask("after", other).alias(other) for other in others)
+    named = [[other for other, fires in row.items() if fires] for row in fired.iter_rows(named=True)] or [[]] * found.height
+    return [{**row, "shard": shard, "others": names} for row, names in zip(found.iter_rows(named=True), named, strict=True)]
 
 
-def _order(row: dict[str, Any]) -> tuple[float, bool, str, str]:
-    return *_nearness(row), row["doc_id"], row["shard"]
+def _order(row: dict[str, Any]) -> tuple[float, bool, str]:
+    return *_nearness(row), row["doc_id"]
 
 
 def _nearness(row: dict[str, Any]) -> tuple[float, bool]:

@@ -18,9 +18,9 @@ from gristmill.evaluation.excerpts import excerpts
 from gristmill.lake.workspace import Workspace
 from gristmill.policy import plot
 from gristmill.policy.sweep import Sweep
-from gristmill.policy.terminal import number, share, shown, size
+from gristmill.policy.terminal import drops, number, share, shown, size, worth
 from gristmill.policy.what_if import BY, WhatIf
-from gristmill.policy.wording import change
+from gristmill.policy.wording import change, exact, fires, moved_verdict
 
 TOP = 15  # names shown of each `by`
 
@@ -28,14 +28,14 @@ TOP = 15  # names shown of each `by`
 def what_if_page(workspace: Workspace, answer: WhatIf, quote: bool = False) -> str:
     """The page of `gristmill policy try`; `quote` reads the examples' text, with personal data masked."""
     quoted = excerpts(workspace, answer.nearest.iter_rows(named=True)) if quote else {}
-    moved = {row["rule"]: row for row in answer.changed.iter_rows(named=True)}
+    moved, counts = ({row["rule"]: row for row in rows.iter_rows(named=True)} for rows in (answer.changed, answer.rules))
     changes = [
         {
             "name": each.name,
             "says": change(each.before, each.after),
+            "fires": fires(moved[each.name], counts[each.name]),
             "gone": each.after is None,
             "sides": {side: _examples(answer, each.name, side, quoted) for side in ("fires", "passes")},
-            **moved[each.name],
         }
         for each in answer.changes
     ]
@@ -49,7 +49,8 @@ def what_if_page(workspace: Workspace, answer: WhatIf, quote: bool = False) -> s
             **{name: answer.total(name) for name in ("documents", "kept_before", "kept_after")},
             **{n: answer.flipped(n) for n in names},
         },
-        weight={name: float(answer.sources[name].sum()) for name in ("weight_gained", "weight_lost")},
+        copies=answer.copies,
+        weighed=_weighed(answer),
         sources=_sources(answer),
         flips=[_flips(answer, by) for by in BY],
         rules=answer.rules.to_dicts(),
@@ -77,7 +78,8 @@ def sweep_page(found: Sweep) -> str:
         parts.append({"when": when, "figures": figures, "rows": rows})
     total = found.sources.row(0, named=True)
     left_out = found.sources.filter(~pl.col("judged"))["source"].to_list()
-    return _rendered("sweep.html.j2", sweep=found, sources=sources, parts=parts, total=total, left_out=left_out)
+    in_force = [(mark, drops(mark)) for mark in found.marks if mark.asked is not None]
+    return _rendered("sweep.html.j2", sweep=found, sources=sources, parts=parts, total=total, left_out=left_out, in_force=in_force)
 
 
 def write(path: Path, page: str) -> None:
@@ -96,7 +98,15 @@ def _rendered(template: str, **values: Any) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"count": _count, "size": size, "share": share, "number": number, "figure": Markup}
+    environment.filters |= {
+        "count": _count,
+        "size": size,
+        "share": share,
+        "number": number,
+        "exact": exact,
+        "worth": worth,
+        "figure": Markup,
+    }
     return environment.get_template(template).render(**values)
 
 
@@ -107,13 +117,24 @@ def _count(value: int | None) -> str:
 
 def _examples(answer: WhatIf, rule: str, side: str, quoted: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
     rows = answer.nearest.filter((pl.col("rule") == rule) & (pl.col("side") == side))
-    return [{**row, "excerpt": quoted.get(row["doc_id"], {}).get("excerpt", "")} for row in rows.iter_rows(named=True)]
+    return [
+        {**row, "verdict": moved_verdict(row), "excerpt": quoted.get(row["doc_id"], {}).get("excerpt", "")}
+        for row in rows.iter_rows(named=True)
+    ]
 
 
 def _sources(answer: WhatIf) -> list[dict[str, Any]]:
     flips = {row["name"]: row for row in answer.flips.filter(pl.col("by") == "source").iter_rows(named=True)}
     nothing = dict.fromkeys(answer.flips.columns[2:], 0)
     return [{**row, **flips.get(row["source"], nothing)} for row in answer.sources.iter_rows(named=True)]
+
+
+def _weighed(answer: WhatIf) -> list[dict[str, Any]]:
+    """The sources of which both policies keep documents that they weigh otherwise; the sum last, where there are several."""
+    columns = [column for column in answer.sources.columns if column.startswith("weight_")]
+    part = answer.sources.filter((pl.col("weight_gained") > 0) | (pl.col("weight_lost") > 0)).select("source", *columns)
+    sums = [pl.when(pl.col(column).null_count() == 0).then(pl.col(column).sum()).alias(column) for column in columns]
+    return [*part.to_dicts(), *part.select(pl.lit("all").alias("source"), *sums).to_dicts()][: None if part.height > 1 else part.height]
 
 
 def _flips(answer: WhatIf, by: str) -> dict[str, Any]:

@@ -6,7 +6,9 @@ that row n of each is the same document and no join is needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import polars as pl
 
@@ -17,6 +19,7 @@ from gristmill.policy.verdicts import columns_read
 from gristmill.policy.wording import nearest
 
 PAGES = "pages"
+Read = TypeVar("Read")
 
 
 def shards(workspace: Workspace) -> list[str]:
@@ -24,6 +27,17 @@ def shards(workspace: Workspace) -> list[str]:
     if found := workspace.partitions("signals"):
         return found
     raise LakeError("signals has not been made yet", where=workspace.lake.root, fix="Run `gristmill rebuild --until signals` first.")
+
+
+def ahead(read: Callable[[str], Read], shards: Sequence[str]) -> Iterator[tuple[str, Read]]:
+    """Every shard and what is read of it, in order; the next one is read while the caller counts."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(read, shards[0]) if shards else None
+        for shard, following in zip(shards, [*shards[1:], None], strict=True):
+            assert coming is not None
+            found = coming.result()
+            coming = reader.submit(read, following) if following else None
+            yield shard, found
 
 
 def signals(workspace: Workspace, shard: str, rules: Iterable[Rule], pages: Iterable[str] = ()) -> pl.DataFrame:
@@ -42,6 +56,11 @@ def signals(workspace: Workspace, shard: str, rules: Iterable[Rule], pages: Iter
     if len({frame.height for frame in frames}) != 1:
         raise LakeError("its tables differ in the number of rows", where=f"signals[{shard}]", fix="Materialize the partition anew.")
     return pl.concat(frames, how="horizontal")
+
+
+def doc_ids(workspace: Workspace, shard: str) -> pl.Series:
+    """The shard's documents, in the order of its rows."""
+    return _table(workspace, shard, PAGES).select("doc_id").collect().to_series()
 
 
 def rows(workspace: Workspace, shard: str, at: Sequence[int], columns: Iterable[str]) -> pl.DataFrame:

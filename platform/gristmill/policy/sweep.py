@@ -4,14 +4,16 @@ For each comparison and threshold: documents and bytes that the comparison drops
 other rule of the policy drops (what it adds). Rules on the same signal with the same direction are what is being swept
 and do not count as others. Counts are exact at every threshold shown. Thresholds are all distinct values where there
 are few, else quantiles of the signal over all documents (approximate in place: quantiles of the shards' quantiles),
-and always the thresholds in force and those of shipped profiles. Every source and language has its curve, whatever the
-rules in force on the signal except; a source that they leave out is not part of `all`.
+and always the thresholds in force and those of shipped profiles. A document counts once, in the shard that owns it
+(`copies`). Every source has its curve, over documents in every language and whatever the rules in force on the signal
+except; a source that they all leave out is not part of `all`. A rule with thresholds by language, or one that excepts
+languages or sources, is asked of fewer documents than a curve holds: the marks in force count those alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -20,6 +22,7 @@ import polars as pl
 from gristmill.errors import RecipeError
 from gristmill.lake.workspace import Workspace
 from gristmill.policy import stored
+from gristmill.policy.copies import copies
 from gristmill.policy.profiles import PROFILES
 from gristmill.policy.rules import Comparison, Rule
 from gristmill.policy.verdicts import holds
@@ -37,18 +40,57 @@ CURVE = {
 
 @dataclass(frozen=True)
 class Mark:
-    """A threshold that somebody uses: the policy (`in_force`), or shipped profiles."""
+    """A threshold that somebody uses: the policy (`in_force`), or shipped profiles.
+
+    Of one in force: `languages` in words (empty: all of them), how many documents it is `asked` of, and how many of those it
+    drops and adds to what other rules drop; null where its comparison is not swept.
+    """
 
     when: Comparison
     threshold: float
     label: str
     in_force: bool
+    languages: str = ""
+    asked: int | None = None
+    dropped: int | None = None
+    added: int | None = None
+
+
+@dataclass
+class Asked:
+    """A threshold of a rule in force and the documents that it is asked of: those in `language`, or in none of `others`."""
+
+    rule: Rule
+    language: str | None
+    threshold: float
+    others: list[str]
+    counts: list[int] = field(default_factory=lambda: [0, 0, 0])
+
+    @property
+    def mark(self) -> Mark:
+        label = f"{self.rule.name}, {self.language}" if self.language else self.rule.name
+        languages = f"in {self.language}" if self.language else f"not in {', '.join(self.others)}" if self.others else ""
+        return Mark(self.rule.when, self.threshold, label, True, languages)
+
+    def add(self, frame: pl.DataFrame, free: pl.Series) -> None:
+        """A shard of a source that the rule judges; `free`: no other rule drops the document."""
+        subject = pl.col("language") == self.language if self.language else ~pl.col("language").is_in(self.others)
+        part = frame.with_columns(free.alias("free"))
+        if self.language or self.others:
+            part = part.filter(subject)
+        drops = holds(Rule(name=self.rule.name, signal=self.rule.signal, when=self.rule.when, threshold=self.threshold))
+        found = part.select(asked=pl.len(), dropped=drops.sum(), added=(drops & pl.col("free")).sum()).row(0)
+        self.counts = [sum(pair) for pair in zip(self.counts, found, strict=True)]
+
+    def counted(self) -> Mark:
+        return replace(self.mark, asked=self.counts[0], dropped=self.counts[1], added=self.counts[2])
 
 
 @dataclass(frozen=True)
 class Sweep:
     """curve: when, source (`all` first), threshold (ascending), documents and n_bytes that the comparison drops by itself,
     added_documents and added_bytes that no other rule drops.
+    copies: rows of other shards that hold a document again and were not counted.
     sources: source, documents, n_bytes, judged (whether a rule in force on the signal judges it; true when there is none).
     exact: every distinct value is a threshold."""
 
@@ -58,6 +100,7 @@ class Sweep:
     sources: pl.DataFrame
     marks: list[Mark]
     exact: bool
+    copies: int
 
     @property
     def comparisons(self) -> list[Comparison]:
@@ -80,6 +123,7 @@ class Sweep:
             "signal": self.signal,
             "meaning": self.meaning,
             "exact": self.exact,
+            "copies": self.copies,
             "marks": [vars(mark) for mark in self.marks],
             "sources": self.sources.to_dicts(),
             "curve": self.curve.to_dicts(),
@@ -92,28 +136,30 @@ def sweep(workspace: Workspace, signal: str, rules: Sequence[Rule], when: Compar
     if signal not in SIGNALS:
         raise RecipeError(f"no signal named {signal!r}", where="policy sweep", fix=nearest(signal, SIGNALS))
     documents = [rule for rule in rules if rule.action != "edit"]
-    marks = _marks(signal, documents)
+    asked = _asked(signal, documents)
+    marks = [*(each.mark for each in asked), *_shipped(signal)]
     comparisons = _comparisons(marks, when)
     probe = Rule(name=signal, signal=signal, when=comparisons[0], threshold=0.0)
     shards = stored.shards(workspace)
-    grid, exact = _thresholds(workspace, shards, probe, [mark.threshold for mark in marks])
-    counts: dict[tuple[str, Comparison], np.ndarray] = {}
-    totals: dict[str, np.ndarray] = {}
-    for shard in shards:
-        source = workspace.recipe.source_of(shard)
-        others = [rule for rule in documents if rule.action == "drop" and source not in rule.except_sources]
-        frame = stored.signals(workspace, shard, [probe, *others], ["n_bytes"])
-        values, sizes = frame[signal].to_numpy(), frame["n_bytes"].to_numpy()
-        totals[source] = totals.get(source, np.zeros(2, np.int64)) + np.array([len(values), sizes.sum()], np.int64)
-        for comparison in comparisons:
-            elsewhere = [holds(rule) for rule in others if not _is_swept(rule, signal, comparison)]
-            free = (
-                frame.select(~pl.any_horizontal(pl.lit(False), *elsewhere)).to_series()
-                if elsewhere
-                else pl.repeat(True, len(values), eager=True)
-            )
-            found = _dropped(values, sizes, free.to_numpy(), grid, comparison)
-            counts[source, comparison] = counts.get((source, comparison), 0) + found
+    with copies(workspace, shards) as elsewhere:
+        grid, exact = _thresholds(workspace, shards, probe, [mark.threshold for mark in marks])
+        counts: dict[tuple[str, Comparison], np.ndarray] = {}
+        totals: dict[str, np.ndarray] = {}
+        for shard in shards:
+            source = workspace.recipe.source_of(shard)
+            others = [rule for rule in documents if rule.action == "drop" and source not in rule.except_sources]
+            read = [probe, *others, *(each.rule for each in asked)]
+            frame = elsewhere.distinct(shard, stored.signals(workspace, shard, read, ["n_bytes"]))
+            values, sizes = frame[signal].to_numpy(), frame["n_bytes"].to_numpy()
+            totals[source] = totals.get(source, np.zeros(2, np.int64)) + np.array([len(values), sizes.sum()], np.int64)
+            for comparison in comparisons:
+                free = _free(frame, [rule for rule in others if not _is_swept(rule, signal, comparison)])
+                found = _dropped(values, sizes, free.to_numpy(), grid, comparison)
+                counts[source, comparison] = counts.get((source, comparison), 0) + found
+                for each in asked:
+                    if each.rule.when == comparison and source not in each.rule.except_sources:
+                        each.add(frame, free)
+    marks = [*(each.counted() if each.rule.when in comparisons else each.mark for each in asked), *_shipped(signal)]
     groups = [*workspace.recipe.sources.groups, *sorted(totals)]
     sources = list(dict.fromkeys(source for source in groups if source in totals))
     on_it = [rule for rule in documents if rule.signal == signal and rule.when in comparisons]
@@ -127,22 +173,36 @@ def sweep(workspace: Workspace, signal: str, rules: Sequence[Rule], when: Compar
         pl.DataFrame({"source": [ALL, *sources], "documents": sizes_of[:, 0], "n_bytes": sizes_of[:, 1], "judged": [True, *judged]}),
         marks,
         exact,
+        elsewhere.count,
     )
 
 
-def _marks(signal: str, rules: Sequence[Rule]) -> list[Mark]:
-    """Thresholds in force, then those of shipped profiles; equal ones of several profiles are one mark."""
+def _asked(signal: str, rules: Sequence[Rule]) -> list[Asked]:
+    """The thresholds of the rules in force on the signal, each with the languages that it is asked of."""
     found = []
     for rule in rules:
         if rule.signal == signal:
-            found.append(Mark(rule.when, rule.threshold, rule.name, True))
-            found += [Mark(rule.when, value, f"{rule.name}, {language}", True) for language, value in sorted(rule.by_language.items())]
-    shipped: dict[tuple[Comparison, float], list[str]] = {}
+            own = {language: value for language, value in sorted(rule.by_language.items()) if language not in rule.except_languages}
+            found.append(Asked(rule, None, rule.threshold, sorted({*own, *rule.except_languages})))
+            found += [Asked(rule, language, value, []) for language, value in own.items()]
+    return found
+
+
+def _shipped(signal: str) -> list[Mark]:
+    """The thresholds of shipped profiles; equal ones of several profiles are one mark."""
+    found: dict[tuple[Comparison, float], list[str]] = {}
     for name, profile in PROFILES.items():
         for rule in profile.rules:
             if rule.signal == signal:
-                shipped.setdefault((rule.when, rule.threshold), []).append(name)
-    return [*found, *(Mark(when, value, ", ".join(dict.fromkeys(names)), False) for (when, value), names in shipped.items())]
+                found.setdefault((rule.when, rule.threshold), []).append(name)
+    return [Mark(when, value, ", ".join(dict.fromkeys(names)), False) for (when, value), names in found.items()]
+
+
+def _free(frame: pl.DataFrame, others: Sequence[Rule]) -> pl.Series:
+    """Which documents none of the rules drops."""
+    if not others:
+        return pl.repeat(True, frame.height, eager=True)
+    return frame.select(~pl.any_horizontal(pl.lit(False), *map(holds, others))).to_series()
 
 
 def _comparisons(marks: Sequence[Mark], when: Comparison | None) -> list[Comparison]:

@@ -8,18 +8,23 @@ from typing import Any
 import polars as pl
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from gristmill.policy.folding import folded
 from gristmill.policy.profiles import PROFILES
 from gristmill.policy.rules import Comparison, Rule
-from gristmill.policy.sweep import ALL, Sweep
-from gristmill.policy.what_if import BY, WhatIf
-from gristmill.policy.wording import action, change, condition, exceptions
+from gristmill.policy.sweep import ALL, Mark, Sweep
+from gristmill.policy.what_if import BY, PER_SIDE, WhatIf
+from gristmill.policy.wording import action, change, condition, documents, exact, exceptions, fires, moved_verdict
 from gristmill.recipe import Policy
 
 TOP = 8  # names shown of each `by`
 NAMED = 2  # rules that drop an example anyway
+EXAMPLES, FEWEST = 40, 2  # documents shown nearest the thresholds of all rules on one side, and of each rule at least
+GAP = 2  # characters between two columns of a table
+NARROW = 24  # characters that a document's or a name's column has at least
 BAR, WIDE = 24, 100  # characters of a sweep's bar, half as many on a terminal narrower than this
 SHARES = (0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 FEW = 24  # thresholds that are all shown
@@ -29,38 +34,40 @@ def print_what_if(answer: WhatIf, console: Console) -> None:
     if not answer.changes:
         console.print("The two policies are the same.")
         return
-    moved = {row["rule"]: row for row in answer.changed.iter_rows(named=True)}
+    moved, counts = ({row["rule"]: row for row in rows.iter_rows(named=True)} for rows in (answer.changed, answer.rules))
     for each in answer.changes:
         console.print(Text.assemble((each.name, "bold"), f"  {change(each.before, each.after)}"), soft_wrap=True)
-        console.print(Text(f"  {_fires(moved[each.name])}", "dim"), soft_wrap=True)
+        console.print(Text(f"  {fires(moved[each.name], counts[each.name])}", "dim"), soft_wrap=True)
     console.print()
     console.print(_sources(answer))
-    weight = [float(answer.sources[column].sum()) for column in ("weight_gained", "weight_lost")]
-    if any(weight):
-        console.print(
-            f"Of what both policies keep, the mix gains the weight of {weight[0]:,.1f} documents and loses that of {weight[1]:,.1f}.\n"
-        )
+    if answer.copies:
+        console.print(Text(f"Each document once: {answer.copies:,} copies in other shards are not counted.\n", "dim"), soft_wrap=True)
+    if any(answer.sources[f"weight_{way}"].sum() for way in ("lost", "gained")):
+        console.print(_weighed(answer))
     if answer.flipped("lost_documents") or answer.flipped("gained_documents"):
         console.print(f"{_tokens(answer)}\n", soft_wrap=True)
-        console.print(_flips(answer))
+        console.print(_flips(answer, console.width))
     else:
         console.print("No document flips.\n")
+    a_side = max(FEWEST, min(PER_SIDE, EXAMPLES // len(answer.changes)))
+    left_out = anyway = False
     for each in answer.changes:
+        still = not moved[each.name]["starts"] and not moved[each.name]["stops"]
         for side in ("fires", "passes"):
             part = answer.nearest.filter((pl.col("rule") == each.name) & (pl.col("side") == side))
-            if part.height:
-                console.print(_nearest(part, f"{each.name} {_did(side, each.after is None)}: the documents nearest its threshold"))
+            shown = part.head(0 if still and a_side == FEWEST else a_side)
+            left_out |= part.height > shown.height
+            if shown.height:
+                anyway |= bool(shown["others"].list.len().sum())
+                title = f"{each.name} {_did(side, each.after is None)}: the documents nearest its threshold"
+                console.print(_nearest(shown, title, console.width))
+    if anyway:
+        console.print(Text("also: another rule drops the document anyway", "dim"))
+    if left_out:
+        moving = ", of rules that move documents" if a_side == FEWEST else ""
+        console.print(Text(f"The {a_side} nearest on each side{moving}; --html shows {PER_SIDE} of every rule.", "dim"), soft_wrap=True)
     for warning in answer.warnings:
         console.print(Text(f"! {warning}", "yellow"), soft_wrap=True)
-
-
-def _fires(row: dict[str, Any]) -> str:
-    def part(verb: str, what: str) -> str:
-        anyway = f" ({row[f'{what}_elsewhere']:,} of them dropped by other rules anyway)" if row[f"{what}_elsewhere"] else ""
-        return f"{verb} {row[what]:,} documents{anyway}"
-
-    parts = [part(verb, what) for verb, what in (("starts to fire on", "starts"), ("no longer fires on", "stops")) if row[what]]
-    return "; ".join(parts) or "fires on the same documents"
 
 
 def _sources(answer: WhatIf) -> Table:
@@ -82,30 +89,65 @@ def _sources(answer: WhatIf) -> Table:
     return table
 
 
+def _weighed(answer: WhatIf) -> Table:
+    """What both policies keep and weigh otherwise: documents' worth, bytes and tokens by source; a way that nothing moves is left out."""
+    table = _table("Kept by both and weighed otherwise, by weight")
+    ways = [way for way in ("lost", "gained") if answer.sources[f"weight_{way}"].sum()]
+    part = answer.sources.filter(pl.any_horizontal(pl.col(f"weight_{way}") > 0 for way in ways))
+    measured = not any(part[f"weight_tokens_{way}"].null_count() for way in ways)
+    units = ("documents", "bytes", *(["≈ tokens"] if measured else []))
+    table.add_column("source", overflow="fold")
+    for way in ways:
+        for unit in units:
+            table.add_column(f"{unit} {way}", justify="right")
+    columns = [f"weight_{unit}{way}" for way in ways for unit in ("", "bytes_", *(["tokens_"] if measured else []))]
+    rows = part.select("source", *columns).rows()
+    if len(rows) > 1:
+        rows.append((ALL, *part.select(pl.col(columns).sum()).row(0)))
+    for source, *values in rows:
+        cells = [worth(value, column) for column, value in zip(columns, values, strict=True)]
+        table.add_row(printable(source), *cells, style="bold" if source == ALL else None)
+    return table
+
+
+def worth(value: float | None, column: str) -> str:
+    """A weight of `WhatIf.sources`: documents to a tenth, bytes, whole tokens; nothing for none."""
+    if not value:
+        return "?" if value is None else ""
+    if "_bytes_" in column:
+        return size(value)
+    return f"{value:,.0f}" if "_tokens_" in column else f"{value:,.1f}" if value >= 0.05 else "<0.1"
+
+
 def _tokens(answer: WhatIf) -> str:
     lost, gained = answer.flipped("lost_tokens"), answer.flipped("gained_tokens")
     if lost is None or gained is None:
         return "Tokens are not known: no tokenizer has measured its bytes per token for every source here."
-    return f"About {lost:,} tokens are lost and {gained:,} gained."
+    both = [f"{tokens:,} tokens are {way}" for tokens, way in ((lost, "lost"), (gained, "gained")) if tokens]
+    return f"About {' and '.join(both)}." if both else "Less than a token flips."
 
 
-def _flips(answer: WhatIf) -> Table:
+def _flips(answer: WhatIf, width: int) -> Table:
     table = _table("Documents that flip")
-    for name in ("by", "", "lost", "gained", "bytes lost", "bytes gained"):
-        table.add_column(name, justify="right" if name in ("lost", "gained", "bytes lost", "bytes gained") else "left", overflow="fold")
+    ways = [way for way in ("lost", "gained") if answer.flipped(f"{way}_documents")]
+    numbers = [f"{unit}{way}" for unit in ("", "bytes ") for way in ways]
+    for name in ("by", "", *numbers):
+        table.add_column(name, justify="right" if name in numbers else "left", no_wrap=name in numbers)
+    room = max(NARROW, width - max(map(len, BY)) - 2 * GAP - sum(max(len(name), 8) + GAP for name in numbers))
     for by in BY:
         part = answer.flips.filter(pl.col("by") == by)
         rest = part.slice(TOP)
         for n, row in enumerate(part.head(TOP).iter_rows(named=True)):
             last = n == min(part.height, TOP) - 1 and not rest.height
-            table.add_row(by if not n else "", printable(row["name"] or "none yet"), *_cells(row), end_section=last)
+            name = folded(printable(row["name"] or "none yet").plain, room, "._-/")
+            table.add_row(by if not n else "", Text(name), *_cells(row, ways), end_section=last)
         if rest.height:
-            table.add_row("", Text(f"{rest.height:,} others", "dim"), *_cells(rest.sum().row(0, named=True)), end_section=True)
+            table.add_row("", Text(f"{rest.height:,} others", "dim"), *_cells(rest.sum().row(0, named=True), ways), end_section=True)
     return table
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    return [_count(row["lost_documents"]), _count(row["gained_documents"]), size(row["lost_bytes"]), size(row["gained_bytes"])]
+def _cells(row: dict[str, Any], ways: Sequence[str]) -> list[str]:
+    return [*(_count(row[f"{way}_documents"]) for way in ways), *(size(row[f"{way}_bytes"]) for way in ways)]
 
 
 def _did(side: str, gone: bool) -> str:
@@ -113,24 +155,32 @@ def _did(side: str, gone: bool) -> str:
     return {"fires": "fired", "passes": "passed"}[side] if gone else side
 
 
-def _nearest(part: pl.DataFrame, title: str) -> Table:
+def _nearest(part: pl.DataFrame, title: str, width: int) -> Table:
+    """A row a document; below its URL, or behind it where there is room, the rules that drop it anyway."""
     table = _table(title)
-    others = bool(part["others"].list.len().sum())
-    for name in ("value", "margin", "verdict", "url", *(["dropped anyway by"] if others else [])):
-        table.add_column(name, justify="right" if name in ("value", "margin") else "left", overflow="fold", no_wrap=name == "verdict")
-    for row in part.iter_rows(named=True):
-        before, after = ("kept" if row[f"kept_{when}"] else "dropped" for when in ("before", "after"))
-        verdict = Text(after, "dim") if before == after else Text(f"{before} → {after}", "red" if after == "dropped" else "green")
-        more = f" and {len(row['others']) - NAMED} more" if len(row["others"]) > NAMED else ""
-        rest = [printable(", ".join(row["others"][:NAMED]) + more)] if others else []
-        table.add_row(number(row["value"]), number(row["margin"]), verdict, printable(row["url"]), *rest)
+    shown = [(number(row["value"]), number(row["margin"]), moved_verdict(row)) for row in part.iter_rows(named=True)]
+    for name in ("value", "margin", "verdict"):
+        table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
+    table.add_column("document", no_wrap=True)
+    taken = sum(max(len(name), *(len(cells[n]) for cells in shown)) + GAP for n, name in enumerate(("value", "margin", "verdict")))
+    room = max(NARROW, width - taken - 2)
+    for (value, margin, verdict), row in zip(shown, part.iter_rows(named=True), strict=True):
+        moves, more = "→" in verdict, len(row["others"]) - NAMED
+        loses = moves and (not row["kept_after"] or (row["kept_before"] and row["weight_after"] < row["weight_before"]))
+        said = Text(verdict, ("red" if loses else "green") if moves else "dim")
+        document = Text(folded(printable(row["url"]).plain, room))
+        if row["others"]:
+            names = f"also {', '.join(row['others'][:NAMED])}{f' and {more} more' if more > 0 else ''}"
+            fits = "\n" not in document.plain and len(document) + 2 + len(names) <= room
+            document.append("  " if fits else "\n").append(names if fits else folded(names, room, " "), "dim")
+        table.add_row(value, margin, said, document)
     return table
 
 
 def print_sweep(found: Sweep, console: Console) -> None:
     total = found.sources.row(0, named=True)
     console.print(
-        Text.assemble((found.signal, "bold"), f"  {found.meaning}; {total['documents']:,} documents, {size(total['n_bytes'])}"),
+        Text.assemble((found.signal, "bold"), f"  {found.meaning}; {documents(total['documents'])}, {size(total['n_bytes'])}"),
         soft_wrap=True,
     )
     for when in found.comparisons:
@@ -138,16 +188,25 @@ def print_sweep(found: Sweep, console: Console) -> None:
         console.print(_sweep(found, when, BAR if console.width >= WIDE else BAR // 2))
         for mark in found.marks:
             if mark.when == when:
-                console.print(
-                    Text(f"{_sign(mark.in_force)} {number(mark.threshold)}  {mark.label}", "green" if mark.in_force else "dim"),
-                    soft_wrap=True,
-                )
+                line = Text(f"{_sign(mark.in_force)} {exact(mark.threshold)}  {mark.label}", "green" if mark.in_force else "dim")
+                console.print(line)
+                if mark.in_force:
+                    console.print(Text(f"    {drops(mark)}", "dim"))
     console.print()
+    if found.copies:
+        console.print(Text(f"Each document once: {found.copies:,} copies in other shards are not counted.", "dim"), soft_wrap=True)
     console.print(Text("█ no other rule drops them   ░ another rule drops them too", "dim"))
     for source in found.sources.filter(~pl.col("judged"))["source"]:
         console.print(
             Text(f"The rules in force on {found.signal} do not judge {source}; it is not part of the total.", "dim"), soft_wrap=True
         )
+
+
+def drops(mark: Mark) -> str:
+    """What a threshold in force does among the documents that its rule is asked of."""
+    asked, dropped, added = mark.asked or 0, mark.dropped or 0, mark.added or 0
+    whom = f"{documents(asked)}{f' {mark.languages}' if mark.languages else ''}"
+    return f"fires on {dropped:,} of {whom} ({share(dropped / max(asked, 1))}), {added:,} that no other rule drops"
 
 
 def _sweep(found: Sweep, when: Comparison, width: int) -> Table:
@@ -166,7 +225,7 @@ def _sweep(found: Sweep, when: Comparison, width: int) -> Table:
         shares = [share(by_source[source][n]) for source in sources] if len(sources) > 1 else []
         cells = [share(row[name]) for name in ("share", "bytes_share", "added_share")]
         sign = Text(_sign(any(here)), "green") if here else ""
-        table.add_row(number(row["threshold"]), sign, *cells, _bar(row["share"], row["added_share"], width), *shares)
+        table.add_row(exact(row["threshold"]), sign, *cells, _bar(row["share"], row["added_share"], width), *shares)
     return table
 
 
@@ -188,20 +247,31 @@ def _bar(dropped: float, added: float, width: int) -> Text:
 
 
 def print_policy(rules: Sequence[Rule], title: str, console: Console, shipped: dict[str, Rule] | None = None) -> None:
-    """A table of rules and the list of their sources; where `shipped` has another threshold for a rule, that is said."""
+    """A table of rules and the list of their sources; where `shipped` has another threshold for a rule, that is said.
+    On a terminal too narrow for the table, each rule has two lines."""
     table = _table(title)
     sources = list(dict.fromkeys(rule.source for rule in rules if rule.source))
     spared = any(map(exceptions, rules))
     for name in ("rule", "fires when", "then", *(["not for"] if spared else []), "source"):
-        table.add_column(name, overflow="fold", no_wrap=name in ("rule", "then", "source"))
+        table.add_column(name, overflow="fold")
+    lines = []
     for rule in rules:
         before = (shipped or {}).get(rule.name)
         moved = before is not None and before.threshold != rule.threshold
-        says = Text(condition(rule), "bold" if moved else "").append(f" (shipped {before.threshold:,g})" if before and moved else "", "dim")
+        says = Text(condition(rule), "bold" if moved else "").append(
+            f" (shipped {exact(before.threshold)})" if before and moved else "", "dim"
+        )
         not_for = [printable(exceptions(rule))] if spared else []
         number_of = Text(f"[{sources.index(rule.source) + 1}]" if rule.source else "", "dim")
         table.add_row(rule.name, says, action(rule), *not_for, number_of)
-    console.print(table)
+        but = printable(f", not for {exceptions(rule)}" if exceptions(rule) else "")
+        lines += [Text.assemble((rule.name, "bold"), f"  {action(rule)}", but, "  ", number_of), Text("  ").append(says)]
+    if Measurement.get(console, console.options.update(max_width=1000), table).maximum <= console.width:
+        console.print(table)
+    else:
+        console.print(Text(title, "italic"))
+        for line in lines:
+            console.print(line)
     for n, source in enumerate(sources, start=1):
         console.print(Text(f"[{n}] {source}", "dim"), soft_wrap=True)
     console.print()
@@ -238,7 +308,8 @@ def printable(text: str) -> Text:
 
 
 def number(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.6g}"
+    """A value or a margin, without what subtracting floats leaves behind the twelfth decimal."""
+    return exact(round(value, 12) or value)
 
 
 def share(value: float) -> str:

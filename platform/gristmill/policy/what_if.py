@@ -1,19 +1,20 @@
 """What another policy would do, before anything is rebuilt: from stored signals and `pages`, shard by shard, without text.
 
-A document *flips* when one of the two policies keeps it and the other does not: `lost` (kept, then dropped) or `gained`
-(dropped, then kept). A flip counts under the first rule that drops it, in the policy under which it is dropped; that
-rule is always one that changed. Tokens are bytes of the clean view over the source's measured bytes per token
-(`lineage.funnel`), and unknown without a tokenizer.
+A document counts once, in the shard that owns it (`copies`), under the rules for that shard's source. It *flips* when one of
+the two policies keeps it and the other does not: `lost` (kept, then dropped) or `gained` (dropped, then kept). A flip
+counts under the first rule that drops it, in the policy under which it is dropped; that rule is always one that changed.
+Tokens are bytes of the clean view over the source's measured bytes per token (`lineage.funnel`), and unknown without a
+tokenizer.
 
-Rules that weigh documents down drop nothing: for what both policies keep, the weight gained and lost is summed. Rules
+Rules that weigh documents down drop nothing: for what both policies keep, the weight gained and lost is summed, in
+documents, and in their bytes and tokens. Rules
 about lines make the text that the signals were computed from, so a change of one cannot be told from stored signals
 and is refused. Memory holds the columns that the rules read of two shards, and the sums.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from gristmill.errors import RecipeError
 from gristmill.lake.workspace import Workspace
 from gristmill.lineage.funnel import bytes_per_token
 from gristmill.policy import stored
+from gristmill.policy.copies import copies
 from gristmill.policy.judged import Judged, When, decision
 from gristmill.policy.nearest import Nearest
 from gristmill.policy.rules import Rule
@@ -64,18 +66,21 @@ class Change:
 class WhatIf:
     """The answer. Documents and bytes are counted exactly; tokens are estimates, null where no tokenizer has measured.
 
-    sources: source, documents, n_bytes, kept_before, kept_after, bytes_before, bytes_after, weight_gained, weight_lost
-        (documents' worth, of what both keep), in the recipe's order
+    copies: rows of other shards that hold a document again and were not counted
+    sources: source, documents, n_bytes, kept_before, kept_after, bytes_before, bytes_after, and of what both keep the weight
+        gained and lost, in documents (weight_gained, weight_lost), bytes (weight_bytes_…) and tokens (weight_tokens_…), in
+        the recipe's order
     flips: by (one of BY), name (null: no topic yet), lost_documents, gained_documents, lost_bytes, gained_bytes,
         lost_tokens, gained_tokens; those that move most first. Each `by` sums to the same; without scores there are no topics.
     rules: rule, action, and documents on which it fires, fires alone (no other rule drops): fired_before, fired_after,
         alone_before, alone_after; null where the policy lacks it
     changed: rule, starts and stops firing (documents), of which elsewhere: dropped by another rule before and after
     nearest: rule, side (fires, passes), value, threshold, margin, doc_id, url, host, language, shard, kept_before,
-        kept_after, others (rules that drop it anyway under the new policy)
+        kept_after, weight_before, weight_after (of a kept document), others (rules that drop it anyway under the new policy)
     """
 
     changes: list[Change]
+    copies: int
     sources: pl.DataFrame
     flips: pl.DataFrame
     rules: pl.DataFrame
@@ -105,6 +110,7 @@ class WhatIf:
                 for each in self.changes
             ],
             "documents": self.total("documents"),
+            "copies": self.copies,
             "kept_before": self.total("kept_before"),
             "kept_after": self.total("kept_after"),
             **{column: self.flipped(column) for column in columns},
@@ -134,44 +140,49 @@ def what_if(
     moved: Frames = []
     flips: Frames = []
     shards = stored.shards(workspace)
-    for shard, judged in _judged(workspace, shards, old, new):
-        source = pl.lit(workspace.recipe.source_of(shard)).alias("source")
-        totals = _merge(totals, judged.totals().with_columns(source), "source")
-        fired = _merge(fired, judged.fired().with_columns(source), "rule", "source")
-        moved = _merge(moved, judged.moved([each.name for each in changes]), "rule")
-        found = _with_pages(workspace, shard, judged.flips(), bool(on_flips)).with_columns(source, shard=pl.lit(shard))
-        flips = _merge(flips, _counted(found), "by", "name", "source", "flip")
-        if on_flips and found.height:
-            on_flips(found.select(*FLIPS))
-        nearest.add(shard, judged)
-    while (near := nearest.found(workspace)) is None:
-        nearest = nearest.wider()
-        for shard, judged in _judged(workspace, shards, old, new):
+    with copies(workspace, shards) as elsewhere:
+        for shard, judged in stored.ahead(lambda shard: Judged(workspace, shard, old, new, elsewhere), shards):
+            source = pl.lit(workspace.recipe.source_of(shard)).alias("source")
+            totals = _merge(totals, judged.totals().with_columns(source), "source")
+            fired = _merge(fired, judged.fired().with_columns(source), "rule", "source")
+            moved = _merge(moved, judged.moved([each.name for each in changes]), "rule")
+            found = _with_pages(workspace, shard, judged.flips(), bool(on_flips)).with_columns(source, shard=pl.lit(shard))
+            flips = _merge(flips, _counted(found), "by", "name", "source", "flip")
+            if on_flips and found.height:
+                on_flips(found.select(*FLIPS))
             nearest.add(shard, judged)
-    order = {name: n for n, name in enumerate(workspace.recipe.sources.groups)}
-    sources = totals[0].select("source", pl.exclude("source")).sort(pl.col("source").replace_strict(order, default=len(order)), "source")
+    ratios = bytes_per_token(workspace)
+    sources = _sources(totals[0], list(workspace.recipe.sources.groups), ratios)
     rules = _rules(fired[0], old, new)
+    names = pl.DataFrame({"rule": [each.name for each in changes]}, schema={"rule": pl.String})
     return WhatIf(
         changes,
+        elsewhere.count,
         sources,
-        _flips(flips[0], bytes_per_token(workspace)),
+        _flips(flips[0], ratios),
         rules,
-        pl.DataFrame({"rule": [each.name for each in changes]}, schema={"rule": pl.String}).join(
-            moved[0], on="rule", how="left", maintain_order="left"
-        ),
-        near,
+        names.join(moved[0], on="rule", how="left", maintain_order="left"),
+        nearest.found(workspace),
         _warnings(rules, fired[0], sources),
     )
 
 
-def _judged(workspace: Workspace, shards: Sequence[str], old: Sequence[Rule], new: Sequence[Rule]) -> Iterator[tuple[str, Judged]]:
-    """Every shard under both policies, in order; the next one is read while the caller counts."""
-    with ThreadPoolExecutor(1) as reader:
-        ahead = None
-        for shard, following in zip(shards, [*shards[1:], None], strict=True):
-            judged = (ahead or reader.submit(Judged, workspace, shard, old, new)).result()
-            ahead = reader.submit(Judged, workspace, following, old, new) if following else None
-            yield shard, judged
+def _sources(totals: pl.DataFrame, groups: Sequence[str], ratios: dict[str, float]) -> pl.DataFrame:
+    """`WhatIf.sources`: the totals in the recipe's order, what is weighed otherwise in tokens too."""
+    order = {name: n for n, name in enumerate(groups)}
+    ratio = pl.col("source").replace_strict(ratios, default=None, return_dtype=pl.Float64)
+    ways = ("gained", "lost")
+    return totals.select(
+        "source",
+        pl.exclude("source"),
+        *(
+            pl.when(pl.col(f"weight_bytes_{way}") == 0)
+            .then(0.0)
+            .otherwise(pl.col(f"weight_bytes_{way}") / ratio)
+            .alias(f"weight_tokens_{way}")
+            for way in ways
+        ),
+    ).sort(pl.col("source").replace_strict(order, default=len(order)), "source")
 
 
 def _changes(old: Sequence[Rule], new: Sequence[Rule]) -> list[Change]:
@@ -179,7 +190,7 @@ def _changes(old: Sequence[Rule], new: Sequence[Rule]) -> list[Change]:
     found = []
     for name in dict.fromkeys([*after, *before]):
         was, now = before.get(name), after.get(name)
-        if was is None or now is None or decision(was) != decision(now) or was.except_sources != now.except_sources:
+        if was is None or now is None or decision(was) != decision(now) or {*was.except_sources} != {*now.except_sources}:
             if "edit" in (was and was.action, now and now.action):
                 raise RecipeError(
                     f"{name} changes the clean view, and the stored signals were computed from that; they cannot tell what it would do",

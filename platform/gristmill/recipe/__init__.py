@@ -22,7 +22,7 @@ from gristmill.recipe.dedup import Decontamination, Dedup
 from gristmill.recipe.lists import WordList
 from gristmill.recipe.policy import Policy
 from gristmill.recipe.section import Section, fingerprint, nearest
-from gristmill.signals.registry import FAMILIES, FIXED_VIEWS, MODULES, VIEWS
+from gristmill.signals.registry import FAMILIES, FIXED_VIEWS, LIST_OF, MODULES, VIEWS
 
 Refresh = Literal["manual", "always"]
 """What happens to a held asset (tokenizer, classifier, …) whose inputs moved: nothing, or a rebuild."""
@@ -249,6 +249,13 @@ class Recipe(Section):
             if f"lists.{words}" not in read:
                 readers = " or ".join(family for family, module in MODULES.items() if f"lists.{words}" in module.READS)
                 raise ValueError(f"signals.lists.{words}: no stored family reads it; add {readers} to signals.families, or a rule on it")
+            signals = [signal for signal, of in LIST_OF.items() if of == words]
+            named = {signal.split(".")[0] for signal in signals} & {*(self.signals.families or ())}  # stored to be looked at
+            if not named and not self.policy.reads(signals):
+                raise ValueError(
+                    f"signals.lists.{words}: no rule of the policy reads {' or '.join(signals)}, so the list would do nothing; "
+                    f"add a rule on it, or {signals[0].split('.')[0]} to signals.families"
+                )
         known = [*self.sources.groups, "synthetic"]
         for where, sources in (
             *((f"policy: {rule.name}.except_sources", rule.except_sources) for rule in self.policy.rules),

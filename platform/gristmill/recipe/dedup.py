@@ -55,7 +55,7 @@ class Dedup(Section):
     semantic: Semantic = Semantic()
     lines: Lines = Lines()
     substrings: Substrings = Substrings()
-    min_chars: int = Field(default=50, ge=0)  # of the final view; a document left with less is dropped
+    min_chars: int = Field(default=50, ge=1)  # of the final view; a document left with less is dropped, an empty one always
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Dedup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import field_validator, model_validator
@@ -93,6 +94,11 @@ class Policy(Section):
                 }
             )
         return list(rules.values())
+
+    def reads(self, signals: Iterable[str]) -> bool:
+        """Whether a rule reads one of the signals, be it switched off."""
+        rules = (*(rule for name in self.profiles for rule in PROFILES[name].rules), *self.rules)
+        return not {rule.signal for rule in rules}.isdisjoint(signals)
 
     def document_rules(self) -> list[Rule]:
         return [rule for rule in self.resolved() if rule.action != "edit"]

@@ -7,7 +7,7 @@ FineWeb (Penedo et al. 2024). Words are `chunk.tokens`; set it to the peer's own
 |---|---|---|
 | duplicate_paragraph_share, ..._char_share | paragraphs between two newlines or more, of the stripped text | 0.30, 0.20 |
 | duplicate_line_share, ..._char_share | lines between one newline or more, of the whole text | 0.30, 0.20 |
-| top_2gram_char_share ... | as in `signals.repetition`, over tokens; not limited to 1 | 0.20, 0.18, 0.16 |
+| top_2gram_char_share ... | as in `signals.repetition`, over tokens; may pass 1, as occurrences may overlap | 0.20, 0.18, 0.16 |
 | duplicate_5gram_char_share ... | as there, but alike is what reads alike without spaces: "ab c" repeats "a bc" | 0.15 to 0.10 |
 | word_count, mean_word_length | tokens that are not marks alone | 50 to 100,000; 3 to 10 |
 | hash_to_word, ellipsis_to_word | `#`; `...` and U+2026, per token, marks too | 0.1, 0.1 |

@@ -39,6 +39,10 @@ SIGNALS = {
 }
 
 
+LIST_OF = {signal: "adult_words" if signal.startswith("adult") else "dirty_words" for signal in SIGNALS}
+"""Signal -> the list that it is about."""
+
+
 def compute(chunk: Chunk, references: References) -> Values:
     from gristmill.signals.kernels import phrases as k
 

@@ -2,7 +2,16 @@
 
 Llama 3 (Grattafiori et al. 2024, section 3.1.1) filters documents with "excessive numbers of outlier tokens compared
 to the training corpus distribution" by their Kullback-Leibler divergence; it gives neither units, smoothing nor
-threshold. Here, in nats over `segment`'s terms:
+threshold.
+
+| term | threshold | source |
+|---|---|---|
+| divergence | drop above 5.0 nats | measured (`policy.profiles.kl`); Llama 3 publishes none |
+| FEWEST_TERMS | 50 terms, below which the divergence is 0 | ours; as many as Gopher's fewest words |
+| UNIFORM, TYPES | 0.05 over 1,000,000 terms | ours |
+| VOCABULARY | 200,000 terms a source | ours |
+
+Here, in nats over `segment`'s terms:
 
     KL(document || crawl) = sum over terms t of p(t) ln(p(t) / q(t)),   p(t) = occurrences of t / terms of the document
     q(t) = (1 - UNIFORM) * count(t) / total + UNIFORM / TYPES

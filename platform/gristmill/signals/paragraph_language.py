@@ -4,6 +4,13 @@ Pages mix languages (a translated menu around an article, a forum, a dictionary)
 characters does not see it. CCNet (Wenzek et al. 2020, arXiv:1911.00359) identifies documents alone; Dolma (Soldaini
 et al. 2024) tags paragraphs too and FineWeb-2 (Penedo et al. 2025) sees such pages as identified with low confidence.
 
+| term | threshold | source |
+|---|---|---|
+| other_language_share, least_score, languages | none shipped: no paper has a rule on them | |
+| SURE | 0.5, of an answer that counts | as CCNet asks of documents (Wenzek et al. 2020) |
+| SHORTEST, LETTERS | 100 characters, 100 letters | ours |
+| PARAGRAPHS, SAMPLE_CHARS | 32 of a document, 500 characters of each | ours, for speed |
+
 A paragraph is what stands between blank lines. Judged are those of at least SHORTEST characters, PARAGRAPHS of them at most
 (spread evenly over the document, the first and the last among them), each by its first SAMPLE_CHARS characters, if
 those hold at least LETTERS letters: shorter ones say little. The identifier is the document's (`gristmill.crawl.language`).

@@ -4,6 +4,12 @@ Dolma (Soldaini et al. 2024, arXiv:2402.00159) masks e-mail addresses, IP addres
 has five or fewer of them and drops it where it has more: that is what `count` over those three kinds is for. Dolma's
 regular expressions find other spans (its phone numbers are North American alone, its IP addresses private ones too).
 
+| signal | threshold | source |
+|---|---|---|
+| contact_count | none shipped; Dolma drops above 5 and masks up to there | Soldaini et al. 2024 |
+| email_count, ip_count | none; FineWeb masks at any number | Penedo et al. 2024, section 3.5 |
+| count, per_1000_characters, other kinds | none | ours |
+
 The spans are those of `edits` (rules `pii.<kind>`, see `gristmill.edits.personal`): a kind that the recipe does not
 mask is counted as 0, and overlapping finds are one. Every signal is 0 for a document without masks, and for an empty one.
 """

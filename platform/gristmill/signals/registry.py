@@ -1,8 +1,8 @@
 """Every family of signals: the module that computes it, and what its signals mean. Light: the recipe checks against it.
 
 A family is a module with VERSION, READS (what its values depend on: `text`, `documents`, `distribution`, `edits`,
-`lists.<name>`), SIGNALS (name -> meaning) and `compute(chunk, references)`; VIEW where it does not read the clean one
-(FIXED_VIEW where it can read no other). It has a column `<family>.<signal>` per signal.
+`lists.<name>`), SIGNALS (name -> meaning) and `compute(chunk, references)`; LIST_OF where it reads lists; VIEW where it
+does not read the clean one (FIXED_VIEW where it can read no other). It has a column `<family>.<signal>` per signal.
 """
 
 from __future__ import annotations
@@ -63,6 +63,11 @@ VERSIONS: dict[str, str] = {family: module.VERSION for family, module in MODULES
 """What a family's columns depend on besides what it READS. Another version recomputes that family and no other."""
 
 SIGNALS: dict[str, str] = {f"{family}.{name}": meaning for family, signals in FAMILIES.items() for name, meaning in signals.items()}
+
+LIST_OF: dict[str, str] = {
+    f"{family}.{name}": words for family, module in MODULES.items() for name, words in getattr(module, "LIST_OF", {}).items()
+}
+"""Signal -> the list of the user's that it is about."""
 
 VIEWS: dict[str, str] = {family: getattr(module, "VIEW", "clean") for family, module in MODULES.items()}
 """The view that a family reads unless the policy's profiles or the recipe say otherwise."""

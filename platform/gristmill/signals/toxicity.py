@@ -4,6 +4,12 @@ With s the share of the document's terms that lie in an entry of the list `toxic
 
     score = s / (s + HALF)
 
+| term | threshold | source |
+|---|---|---|
+| score | none shipped; 0.4 of a classifier's probability, per sentence, is Dolma's | Soldaini et al. 2024, section 3.2 |
+| HALF | 0.02: the share at which the score is 0.5 | ours |
+| count | none shipped; one hit of its list drops a page in C4 | Raffel et al. 2020, section 2.2 |
+
 0 without a hit, 0.5 where two words in a hundred are toxic, towards 1 beyond; it grows with s, so a threshold on it is a
 threshold on the share. `count` is the number of hits. Both are 0 for an empty text.
 
@@ -28,6 +34,9 @@ SIGNALS = {
     "score": "s / (s + 0.02), where s is the share of terms that lie in an entry of toxic_words: a lexicon's score, 0 to 1",
     "count": "hits of entries of toxic_words",
 }
+
+LIST_OF = dict.fromkeys(SIGNALS, "toxic_words")
+"""Signal -> the list that it is about."""
 
 HALF = 0.02
 

@@ -40,7 +40,6 @@ import polars as pl
 from gristmill.signals.chunk import Chunk, References, Values
 
 VERSION = "1"
-READS = frozenset({"documents", *(f"lists.{name}" for name in ("domains", "urls", "url_words", "url_soft_words", "url_substrings"))})
 SIGNALS = {
     "banned_domain": "1 where the host or a parent domain is an entry of domains",
     "banned_url": "1 where the URL is an entry of urls",
@@ -48,6 +47,17 @@ SIGNALS = {
     "soft_words": "distinct words of the URL that are entries of url_soft_words",
     "banned_substring": "1 where an entry of url_substrings occurs in the URL without its punctuation",
 }
+
+LIST_OF = {
+    "banned_domain": "domains",
+    "banned_url": "urls",
+    "banned_words": "url_words",
+    "soft_words": "url_soft_words",
+    "banned_substring": "url_substrings",
+}
+"""Signal -> the list that it is about."""
+
+READS = frozenset({"documents", *(f"lists.{name}" for name in LIST_OF.values())})
 
 _SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//")
 _WORD = re.compile(r"[0-9a-z\x80-\U0010ffff]+")
@@ -59,6 +69,8 @@ _NONE: frozenset[str] = frozenset()
 
 def compute(chunk: Chunk, references: References) -> Values:
     lists = references.lists
+    if not any(lists.get(name) for name in LIST_OF.values()):
+        return dict.fromkeys(SIGNALS, np.zeros(chunk.frame.height))
     domains, urls = _hosts(lists.get("domains", _NONE)), _locations(lists.get("urls", _NONE))
     hard, soft = _joined(lists.get("url_words", _NONE)), _joined(lists.get("url_soft_words", _NONE))
     substrings = sorted(_joined(lists.get("url_substrings", _NONE)))

@@ -39,6 +39,7 @@ def test_every_rule_reads_a_signal_that_is_computed_and_names_its_source(profile
 @pytest.mark.parametrize("profile", ["fineweb", "fineweb@0.3"])
 def test_fineweb_asks_in_datatroves_order(profile: str) -> None:
     assert list(dict.fromkeys(rule.signal.split(".")[0].removesuffix("_0_3") for rule in PROFILES[profile].rules)) == [
+        "url",
         "language",
         "datatrove",
         "line",
@@ -59,6 +60,37 @@ def test_fineweb_asks_in_datatroves_order(profile: str) -> None:
 )
 def test_reasons_of_fineweb(text: str, reason: str) -> None:
     assert first_reason("fineweb", text) == reason
+
+
+LISTS = {
+    "domains": frozenset({"dust.org"}),
+    "urls": frozenset({"http://mill.org/chaff"}),
+    "url_words": frozenset({"mould"}),
+    "url_soft_words": frozenset({"weevil", "moth"}),
+    "url_substrings": frozenset({"ergot"}),
+}
+
+
+@pytest.mark.parametrize("profile", ["fineweb", "fineweb@0.3", "refinedweb"])
+@pytest.mark.parametrize(
+    "url, reason",
+    [
+        ("http://www.dust.org/", "url.banned_domain"),
+        ("http://mill.org/chaff", "url.banned_url"),
+        ("http://mill.org/mould", "url.banned_words"),
+        ("http://mill.org/weevil/moth", "url.soft_words"),
+        ("http://mill.org/weevil", None),
+        ("http://mill.org/anergotamine", "url.banned_substring"),
+        ("http://mill.org/", None),
+    ],
+)
+def test_the_users_lists_of_urls_are_asked_first(profile: str, url: str, reason: str | None) -> None:
+    rules = [rule for rule in PROFILES[profile].rules if rule.signal.startswith("url.")]
+    assert list(PROFILES[profile].rules[: len(rules)]) == rules and len(rules) == len(LISTS)
+    frame = pl.DataFrame({"doc_id": ["d"], "text": [""], "url": [url], "language": ["en"]})
+    for lists, expected in ((LISTS, reason), ({}, None)):
+        signals = frame.select("doc_id", "language").join(compute_families(["url"], frame, References(lists=lists))["url"], on="doc_id")
+        assert judge(signals, rules, "web", profile)["first_rule"][0] == expected
 
 
 def test_fineweb_keeps_english_alone() -> None:

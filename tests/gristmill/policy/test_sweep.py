@@ -6,12 +6,14 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from gristmill.errors import RecipeError
 from gristmill.policy.page import sweep_page
 from gristmill.policy.profiles import PROFILES
 from gristmill.policy.rules import Rule
 from gristmill.policy.sweep import DISTINCT, sweep
+from gristmill.policy.terminal import print_sweep
 
 SHORT = Rule(name="short", signal="gopher.word_count", when="<", threshold=3, by_language={"de": 2})
 LONG = Rule(name="long", signal="gopher.word_count", when=">=", threshold=6)
@@ -71,11 +73,32 @@ def test_marks_name_what_is_in_force_and_shipped_profiles(stored, tmp_path) -> N
 
 def test_a_source_that_the_rules_leave_out_is_not_part_of_the_total(stored, tmp_path) -> None:
     rows = [{"doc_id": f"{n}", "words": 9, "divergence": n} for n in range(10)]
-    workspace = stored(tmp_path / "lake", {"web-1/a": rows, "code/a": rows[:4]})
+    code = [{**row, "doc_id": f"code {row['doc_id']}"} for row in rows[:4]]
+    workspace = stored(tmp_path / "lake", {"web-1/a": rows, "code/a": code})
     found = sweep(workspace, "kl.divergence", [ODD])
     assert found.sources.rows() == [("all", 10, 100, True), ("web", 10, 100, True), ("code", 4, 40, False)]
     assert found.of(">").filter(pl.col("threshold") == 5)["documents"].item() == 4
     assert found.of(">", "code").filter(pl.col("threshold") == 2)["documents"].item() == 1
+
+
+def test_a_mark_counts_the_documents_that_its_rule_is_asked_of(stored, tmp_path) -> None:
+    languages = ["en"] * 6 + ["de"] * 3 + ["ja"] * 2
+    rows = [{"doc_id": f"{n:02}", "words": n % 6, "divergence": n % 2, "language": each} for n, each in enumerate(languages)]
+    code = [{"doc_id": f"code {n}", "words": 0, "divergence": 0, "language": "code"} for n in range(4)]
+    workspace = stored(tmp_path / "lake", {"web-1/a": rows, "code/a": code})
+    rule = SHORT.model_copy(update={"except_languages": ["ja"], "except_sources": ["code"]})
+    other = ODD.model_copy(update={"threshold": 0.5})
+    found = sweep(workspace, "gopher.word_count", [rule, other])
+    in_force = {mark.label: (mark.languages, mark.asked, mark.dropped, mark.added) for mark in found.marks if mark.in_force}
+    # en: 0 1 2 below 3, of which 1 is odd; de: 0 1 below 2, of which 1 (row 7) is odd
+    assert in_force == {"short": ("not in de, ja", 6, 3, 2), "short, de": ("in de", 3, 2, 1)}
+    assert all(mark.asked is None for mark in found.marks if not mark.in_force)
+    console = Console(width=80)
+    with console.capture() as said:
+        print_sweep(found, console)
+    assert "fires on 2 of 3 documents in de (66.7%), 1 that no other rule drops" in said.get()
+    assert "fires on 3 of 6 documents not in de, ja (50.0%)" in sweep_page(found)
+    assert sweep(workspace, "gopher.word_count", [rule], ">").marks[0].asked is None
 
 
 def test_a_signal_that_nobody_computes(workspace) -> None:
@@ -85,7 +108,8 @@ def test_a_signal_that_nobody_computes(workspace) -> None:
 
 def test_the_page_needs_nothing_else(stored, tmp_path) -> None:
     rows = [{"doc_id": f"{n}", "words": n, "divergence": n} for n in range(10)]
-    workspace = stored(tmp_path / "lake", {"web-1/a": rows, "code/a": rows[:4]})
+    code = [{**row, "doc_id": f"code {row['doc_id']}"} for row in rows[:4]]
+    workspace = stored(tmp_path / "lake", {"web-1/a": rows, "code/a": code})
     page = sweep_page(sweep(workspace, "kl.divergence", [ODD]))
     assert page.count("<svg") == 2 and "odd" in page and "do not judge code" in page and "kl.divergence &gt; threshold" in page
     assert "<script" not in page and "<img" not in page and not re.search(r"""(src|href)="(?!#)|@import|url\((?!#)""", page)

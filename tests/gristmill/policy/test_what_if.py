@@ -86,7 +86,9 @@ def test_as_brute_force_finds_it(stored, tmp_path_factory, both, web, code, per_
     workspace = stored(tmp_path_factory.mktemp("lake"), shards)
     seen: list[pl.DataFrame] = []
     answer = what_if(workspace, old, new, per_side, on_flips=seen.append)
-    documents = [(shard.split("/")[0].split("-")[0], shard, row) for shard, rows in shards.items() for row in rows]
+    every = [(shard.split("/")[0].split("-")[0], shard, row) for shard, rows in sorted(shards.items()) for row in rows]
+    documents = list({row["doc_id"]: (source, shard, row) for source, shard, row in reversed(every)}.values())
+    assert answer.copies == len(every) - len(documents) and answer.total("documents") == len(documents)
 
     expected = []
     for source, shard, row in documents:
@@ -127,12 +129,13 @@ def check_weights(answer, old, new, documents) -> None:
         return found
 
     changes = [
-        weight(new, row, source) - weight(old, row, source)
+        (weight(new, row, source) - weight(old, row, source), row["n_bytes"])
         for source, _, row in documents
         if not drops(old, row, source) and not drops(new, row, source)
     ]
-    assert answer.sources["weight_gained"].sum() == pytest.approx(sum(max(each, 0) for each in changes))
-    assert answer.sources["weight_lost"].sum() == pytest.approx(sum(max(-each, 0) for each in changes))
+    for way, sign in (("gained", 1), ("lost", -1)):
+        assert answer.sources[f"weight_{way}"].sum() == pytest.approx(sum(max(sign * each, 0) for each, _ in changes))
+        assert answer.sources[f"weight_bytes_{way}"].sum() == pytest.approx(sum(max(sign * each, 0) * size for each, size in changes))
 
 
 def check_changes(answer, old, new, documents, per_side) -> None:
@@ -213,7 +216,8 @@ def test_a_document_of_several_shards_is_an_example_once(stored, tmp_path) -> No
 
 def test_warnings(stored, tmp_path) -> None:
     rows = [{"doc_id": f"{n:02}", "words": 40 + n, "divergence": n % 2} for n in range(40)]
-    workspace = stored(tmp_path / "lake", {"web-1/a": rows, "code/a": rows[:19]})
+    code = [{**row, "doc_id": f"code {row['doc_id']}"} for row in rows[:19]]
+    workspace = stored(tmp_path / "lake", {"web-1/a": rows, "code/a": code})
     never = Rule(name="never", signal="kl.divergence", when=">", threshold=9)
     assert what_if(workspace, [SHORT, never], [moved(SHORT, 61), moved(ODD, 1), never]).warnings == [
         "Fires on nothing: odd.",
@@ -256,20 +260,96 @@ def test_the_page_escapes_and_needs_nothing_else(stored, tmp_path) -> None:
     page = what_if_page(workspace, what_if(workspace, [SHORT, ODD], [moved(SHORT, 40)]))
     assert "<script" not in page and "<b>host" not in page and "<i>topic" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page and "&lt;b&gt;host" in page and "&lt;i&gt;topic" in page
-    assert not re.search(r"""(src|href)=|@import|url\(""", page)
+    assert not re.search(r"""(src|href)="(?!#)|@import|url\(""", page)
     for said in ("gopher.word_count &lt; 50, now &lt; 40", "kl.divergence &gt; 5, now off", "dropped → kept"):
         assert said in page
     assert what_if_page(workspace, what_if(workspace, [SHORT, ODD], [moved(SHORT, 40)])) == page
+
+
+HALF = Rule(name="half", signal="kl.divergence", when=">", threshold=5, action="down_weight", weight=0.5, except_languages=["ja"])
+
+
+def printed(answer, width: int = 80) -> str:
+    console = Console(width=width)
+    with console.capture() as said:
+        print_what_if(answer, console)
+    return said.get()
+
+
+def test_weight_is_told_in_bytes_and_tokens_by_source_and_in_the_verdict(stored, tmp_path) -> None:
+    rows = [
+        {"doc_id": "a", "words": 90, "divergence": 6, "n_bytes": 300},
+        {"doc_id": "b", "words": 90, "divergence": 5, "n_bytes": 30},
+        {"doc_id": "c", "words": 10, "divergence": 9, "n_bytes": 900},
+    ]
+    workspace = stored(tmp_path / "lake", {"web-1/a": rows, "code/a": [{**rows[0], "doc_id": "d", "n_bytes": 80}]})
+    unknown = what_if(workspace, [SHORT], [SHORT, HALF])
+    assert unknown.sources["weight_tokens_lost"].to_list() == [None, None] and "≈ tokens" not in printed(unknown)
+    tokenizer = Made(metadata={"by source": [{"source": "web", "bytes_per_token": 3.0}, {"source": "code", "bytes_per_token": 4.0}]})
+    workspace.store("tokenizer", None, tokenizer, "1")
+    answer = what_if(workspace, [SHORT], [SHORT, HALF])
+    assert answer.sources.select("source", "weight_lost", "weight_bytes_lost", "weight_tokens_lost").rows() == [
+        ("web", 0.5, 150, 50),
+        ("code", 0.5, 40, 10),
+    ]
+    said = printed(answer)
+    for each in (
+        "new: kl.divergence > 5, down-weight 0.5, not for language ja",
+        "kept → weight 0.5",
+        "≈ tokens lost",
+        "No document flips.",
+    ):
+        assert each in said
+    assert re.search(r"all +1\.0 +190 B +60\b", said) and "gained" not in said.split("Kept by both")[1]
+    page = what_if_page(workspace, answer)
+    assert "kept → weight 0.5" in page and "Weighed otherwise" in page and "down-weight 0.5" in page
+    assert "weight 0.5 → kept" in printed(what_if(workspace, [HALF], [])) and "weight 0.5 " in printed(
+        what_if(workspace, [HALF], [moved(HALF, 5.5)])
+    )
+    assert "Kept by both" not in printed(what_if(workspace, [SHORT], [moved(SHORT, 5)]))
+
+
+def test_only_what_moves_is_told(stored, tmp_path) -> None:
+    workspace = stored(tmp_path / "lake", {"web-1/a": [{"doc_id": "a", "words": 45, "divergence": 1, "n_bytes": 300}]})
+    workspace.store("tokenizer", None, Made(metadata={"by source": [{"source": "web", "bytes_per_token": 3.0}]}), "1")
+    said = printed(what_if(workspace, [], [SHORT]))
+    assert "About 100 tokens are lost.\n" in said and "gained" not in said.split("Documents that flip")[1]
+    assert "fired on nothing" in printed(what_if(workspace, [ODD], []))
+
+
+def test_eighty_columns_break_no_name(stored, tmp_path) -> None:
+    url = "http://documentation.example/a/rather/long/path/that/goes/on/and/on/chapter-twelve.html"
+    rows = [
+        {"doc_id": f"{n}", "words": n, "divergence": 9, "url": url, "host": "a-rather-long-host-name.documentation.example"}
+        for n in range(3)
+    ]
+    workspace = stored(tmp_path / "lake", {"web-1/a": rows})
+    names = ["gopher.a_rule_of_a_rather_long_name", "gopher.another_rule_of_a_rather_long_name", "third"]
+    others = [ODD.model_copy(update={"name": name}) for name in names]
+    said = printed(what_if(workspace, others, [*others, SHORT]))
+    assert max(map(len, said.splitlines())) <= 80 and "…" not in said
+    assert all(piece in said for piece in ("http://documentation.example/a/rather/", "chapter-twelve.html", *names[:2], "and 1 more"))
+
+
+def test_many_rules_show_fewer_documents_each_and_the_page_has_contents(stored, tmp_path) -> None:
+    rows = [{"doc_id": f"{n:02}", "words": n, "divergence": 0} for n in range(60)]
+    workspace = stored(tmp_path / "lake", {"web-1/a": rows})
+    few = printed(what_if(workspace, [], [SHORT]))
+    assert few.count("http://") == 20 + 10 and "--html shows" not in few  # ten pass
+    rules = [moved(SHORT, 25 + n).model_copy(update={"name": f"short{n}"}) for n in range(10)]
+    answer = what_if(workspace, [], [*rules, ODD])
+    many, page = printed(answer), what_if_page(workspace, answer)
+    assert many.count("http://") == 10 * 2 * 3 + 3 and "The 3 nearest on each side; --html shows 20 of every rule." in many
+    assert page.count('<a href="#rule-') == 11 and page.count("http://") == 10 * 2 * 20 + 20
+    targets = set(re.findall(r'id="([^"]+)"', page))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= targets
 
 
 @pytest.mark.parametrize("rule", [SHORT, SHORT.model_copy(update={"action": "down_weight", "weight": 0.5})])
 def test_the_terminal_shows_the_nearest_where_nothing_flips(stored, tmp_path, rule) -> None:
     rows = [{"doc_id": "a", "words": 45, "divergence": 1}, {"doc_id": "b", "words": 55, "divergence": 1}]
     workspace = stored(tmp_path / "lake", {"web-1/a": rows})
-    console = Console(width=160)
-    with console.capture() as printed:
-        print_what_if(what_if(workspace, [rule], [moved(rule, 50.5)]), console)
-    said = printed.get()
+    said = printed(what_if(workspace, [rule], [moved(rule, 50.5)]), 160)
     assert "No document flips." in said and "http://a.example/a" in said and "http://a.example/b" in said
     assert "short fires: the documents nearest" in said and "short passes: the documents nearest" in said
 
@@ -349,7 +429,6 @@ def test_a_rule_that_joins_is_excepted_as_the_policy_says() -> None:
     rules = {rule.name: rule for rule in tried(recipe(policy=policy), ["kl.outlier=3", "gopher.stop_words=off"])}
     assert rules["kl.outlier"].except_sources == ["code"] and rules["kl.outlier"].threshold == 3
     assert "gopher.stop_words" not in rules and list(rules)[-1] == "kl.outlier"
-    assert "kl.outlier" not in {rule.name for rule in tried(recipe(policy=policy), ["kl.outlier=3", "kl.outlier=off"])}
 
 
 def test_a_rule_that_joins_reads_the_view_of_its_profile() -> None:
@@ -370,3 +449,42 @@ def test_a_rule_that_joins_reads_the_view_of_its_profile() -> None:
 def test_a_threshold_is_finite(value) -> None:
     with pytest.raises(RecipeError, match=f"'{value}' is no finite number"):
         tried(recipe(), [f"gopher.word_count_min={value}"])
+
+
+def test_a_language_has_its_own_threshold() -> None:
+    rules = {rule.name: rule for rule in tried(recipe(), ["gopher.word_count_min[de]=12", "gopher.word_count_min=40"])}
+    assert rules["gopher.word_count_min"].by_language == {"de": 12} and rules["gopher.word_count_min"].threshold == 40
+    own = {"by_language": {"gopher.word_count_min": {"de": 9, "ja": 5}}, "off": ["gopher.word_count_min"]}
+    rules = {rule.name: rule for rule in tried(recipe(policy=own), ["gopher.word_count_min[de]=12"])}
+    assert rules["gopher.word_count_min"].by_language == {"de": 12, "ja": 5}
+
+
+def test_patterns_switch_rules() -> None:
+    names = {rule.name for rule in tried(recipe(), ["gopher.*=off", "gopher.word_count_min=40"])}
+    assert {name for name in names if name.startswith("gopher.")} == {"gopher.word_count_min"} and "kl.outlier" in names
+    gone = {"profiles": ["gopher"], "off": ["gopher.stop_words", "gopher.bullet_lines"]}
+    assert {"gopher.stop_words", "gopher.bullet_lines"} <= {rule.name for rule in tried(recipe(policy=gone), ["gopher.*=on"])}
+    joined = {rule.name for rule in tried(recipe(policy={"profiles": ["gopher"]}), ["kl.*=on"])}
+    assert {rule.name for rule in PROFILES["kl"].rules} <= joined
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["gopher.stop_words=3", "gopher.stop_words=4"], "gopher.stop_words is changed twice: gopher.stop_words=3 and gopher.stop_words=4"),
+        (["kl.outlier=3", "kl.outlier=off"], "kl.outlier is changed twice"),
+        (["kl.outlier[de]=3", "kl.outlier[de]=4"], "kl.outlier is changed twice"),
+        (["kl.outlier=off", "kl.outlier[de]=4"], "kl.outlier is changed twice"),
+        (["gopher.*=off", "gopher.stop*=on"], r"gopher.stop_words is changed twice: gopher.\*=off and gopher.stop\*=on"),
+        (["gopher.*=5"], "a pattern is switched off or on"),
+        (["gophr.*=off"], r"no rule of the policy matches 'gophr.\*'"),
+        (["kl.outlier[deutsch]=5"], "'deutsch' is no language code"),
+        (["kl.outlier[de]=off"], "a rule is switched in all languages"),
+        (["kl.outlier[de=5"], "is no change"),
+        (["own.prose[de]=5"], "own.prose does not judge documents in de"),
+    ],
+)
+def test_changes_that_contradict_or_say_nothing(changes, said) -> None:
+    own = {"name": "own.prose", "signal": "gopher.word_count", "when": "<", "threshold": 5, "except_languages": ["de"]}
+    with pytest.raises(RecipeError, match=said):
+        tried(recipe(policy={"rules": [own]}), changes)

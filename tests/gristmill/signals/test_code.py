@@ -103,7 +103,7 @@ class Thing:
         ("a.py", "9" * 5_000, 0),
         ("a.py", "x = 1\n" * 200_000, 0),
         ("a.pyi", "def f() -> int: ...", 1),
-        ("a.js", "f({a: [1, '}']}) // }\n/* { */ `${`", 1),
+        ("a.js", "f({a: [1, '}']}) // }\n/* { */ `{`", 1),
         ("a.js", "f({)}", 0),
         ("a.js", "f(", 0),
         ("a.js", ")", 0),
@@ -124,6 +124,53 @@ class Thing:
 )
 def test_parses(name: str, text: str, parses: int) -> None:
     assert signals(text, name)["parses"] == parses
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.js", r'text.replace(/^[(]/, "")'),
+        ("a.js", r"x = t.match(/\(/g); y = !/[/(]/.test(x)"),
+        ("a.js", r"/^{(.*$/.test(y)"),
+        ("a.ts", "a = b.split(/[{(]/)"),
+        ("a.js", "return /[(]/.test(a) || x.map(y => /[{]/.test(y))"),
+        ("a.js", "if (a) {\n}\n/[(]/.test(b)"),
+        ("a.js", "a = b / c / (d); a = (b) / (c) / d; a = b[0] / (c) / d"),
+        ("a.js", "a = / (\n)"),  # no regular expression: its line does not end it
+        ("a.js", "`${ b.map(x => `${x})`) }`"),
+        ("a.js", "`${ b.map(x => `(${ {a: '}'}.a }`) }(` // ("),
+        ("a.js", "#!/usr/bin/env node's (\nf()"),
+        ("a.js", "const s = 'a\\\n(b'"),
+        ("a.js", "const s = 'a\\\r\n(b'"),
+        ("a.jsx", "<p>Don't {x}</p>;\nf({a: <b c={d}/>, e: <b c={d}\n/>})"),
+        ("a.js", "switch(x){case'(':return'('}"),
+        ("a.css", "a { background: url(data:image/svg+xml;utf8,<svg(>) }"),
+        ("a.css", "@import url(//x.y/z);\n@import url( '(' );\n.w-\\(1\\/2 {}"),
+        ("a.scss", "a { b: url(//x.y/z) } // ("),
+        ("a.dart", r"var a = r'(\'; var b = '${m['(']}'; var c = bar'(';"),
+        ("a.dart", "var a = '''{'\n''';"),
+        ("a.scala", 's"${x.get("(")}"; val a = "${"; val b = f"""${g(")")}("""'),
+        ("a.scala", "val a = '('"),
+        ("a.java", 'class A { String s = """\n {"\n \\""" (""";}'),
+        ("a.kt", 'val a = """\\"""\nval b = "${m["("]}"; val c = """("""" + d'),
+        ("a.swift", 'let a = "\\(f("("))"; let b = #"\\("#; let c = """\n("\n"""'),
+        ("a.rs", 'let a = r#"("#; let b = "x\n ("; let c = br"\\"; let d = r##"("#("##;'),
+        ("a.rs", "/* /* ( */ ( */ fn f() {}"),
+        ("a.zig", "const a =\n  \\\\ (\n;"),
+        ("a.cs", 'var a = @"\\"; var b = @"("""; var c = $@"\n(";'),
+        ("a.c", '#define A "a\\\n(b"'),
+        ("a.proto", "option a = '(';"),
+    ],
+)
+def test_brackets_in_literals_are_none(name: str, text: str) -> None:
+    assert signals(text, name)["parses"] == 1
+    assert signals(f"{text}\n}}", name)["parses"] == 0  # the lexer is back in the code at the end
+
+
+@pytest.mark.parametrize(("name", "parses"), [("a.js", (1, 0)), ("a.c", (1, 1)), ("a.swift", (1, 1))])
+def test_how_many_brackets_may_stand_alone(name: str, parses: tuple[int, int]) -> None:
+    assert tuple(signals("f()\n" * calls + "(", name)["parses"] for calls in (100, 30)) == parses
+    assert signals("f()\n" * 100 + "(" * 9, name)["parses"] == 0
 
 
 @pytest.mark.parametrize(
@@ -223,11 +270,14 @@ def test_self_containedness(text: str, share: float, external: int, undefined: i
     assert (found["self_containedness"], found["external_imports"], found["undefined_names"]) == (share, external, undefined)
 
 
-SUFFIXES = st.sampled_from(["a.py", "a.c", "a.rs", "a.js", "a.sql", "a.ml", "a.lisp", "a.sh", "a", "a.go", "a.hs", "a.f90", "a.erl"])
+SUFFIXES = st.sampled_from([
+    "a.py", "a.c", "a.rs", "a.js", "a.sql", "a.ml", "a.lisp", "a.sh", "a", "a.go", "a.hs", "a.f90", "a.erl",
+    "a.css", "a.scala", "a.kt", "a.swift", "a.dart", "a.java", "a.cs", "a.zig",
+])  # fmt: skip
 PIECES = st.sampled_from([
     *"#'\"`\\()[]{}/*-;%!.,a1_ \n\t", "'''", '"""', "//", "/*", "*/", "(*", "*)",
     "--", "é", "你", "\u0301", "\u200d", "\0", "1.5", "import x\n", "def f(): pass\n",
-    "r'''",
+    "r'''", "${", "\\(", "url(", "return", "=", "s\"", 'r#"', '"#', "@\"", "\\\\", "/[",
 ])  # fmt: skip
 
 
@@ -255,7 +305,7 @@ def test_letters_and_digits_are_counted_wherever_they_stand(name: str, text: str
 
 @pytest.mark.parametrize("name", ["a.py", "a.c", "a.js"])
 @pytest.mark.parametrize(
-    "piece", ["x", "(", "'", '"', "/*", "'''", "\\", "a ", "\n", "#\n", "1,", "\0", "你", "from . import x\n", "@generated"]
+    "piece", ["x", "(", "'", '"', "/*", "'''", "\\", "a ", "=/[", "`${", "\n", "#\n", "1,", "\0", "你", "from . import x\n", "@generated"]
 )
 def test_large_and_odd_files(name: str, piece: str) -> None:
     found = signals(piece * (500_000 // len(piece)), name)

@@ -1,6 +1,6 @@
 """`fineweb` and `fineweb@0.3`: the filters of FineWeb (Penedo et al. 2024), in the order of datatrove's `examples/fineweb.py`.
 
-Language, Gopher repetition, Gopher quality, C4, FineWeb's own. PROFILE follows datatrove 0.10, PROFILE_0_3 the release
+URL, language, Gopher repetition, Gopher quality, C4, FineWeb's own. PROFILE follows datatrove 0.10, PROFILE_0_3 the release
 0.3, the nearest on the package index to what made FineWeb. What changed between: the words (NLTK's, then spaCy's), stop
 words (occurrences, then different ones), marks (terminals of other scripts, from 0.4 on, are none), and FineWeb's rules
 (blank lines and quotation marks, then without; `<=` and `>=`, then `<` and `>`).
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from gristmill.policy.profiles import c4, gopher
+from gristmill.policy.profiles import c4, gopher, url
 from gristmill.policy.rules import Profile, Rule
 from gristmill.signals import datatrove_0_3
 
@@ -69,19 +69,19 @@ _DIFFERENCES = (
     "Every rule is asked, where datatrove stops at the first that drops a page. English alone stays, as in the paper; the example passes "
     "no language since 0.3 and keeps every one that is recognised surely enough. The identifier is fastText's lid.176 in its compressed "
     "form, over the first 4,000 characters. Sentences are our own (`signals.c4`). The paper's limit for characters in duplicated lines is "
-    "0.1, the code's 0.01, which stands here. Pages are extracted by our extractor, not by Trafilatura under a time limit. The lists of "
-    "domains and of words in URLs are the user's (family `url`). Signals are rounded to six digits before a rule reads them."
+    "0.1, the code's 0.01, which stands here. Pages are extracted by our extractor, not by Trafilatura under a time limit. "
+    f"{url.DIFFERENCES} Signals are rounded to six digits before a rule reads them."
 )
 
 PROFILE = Profile(
-    rules=(*LANGUAGE, EMPTY, *REPETITION, *QUALITY, *c4.ANY_END_LINE_RULES, *c4.ANY_END_DOCUMENT_RULES, *OWN),
+    rules=(*url.RULES, *LANGUAGE, EMPTY, *REPETITION, *QUALITY, *c4.ANY_END_LINE_RULES, *c4.ANY_END_DOCUMENT_RULES, *OWN),
     differences="Tokens are our own, made after spaCy's English tokenizer (`signals.tokens` says where they part). " + _DIFFERENCES,
     strips=("citations",),
     views=_VIEWS,
 )
 
 PROFILE_0_3 = Profile(
-    rules=(*LANGUAGE, *REPETITION_0_3, *QUALITY_0_3, *c4.ANY_END_LINE_RULES, *c4.ANY_END_DOCUMENT_RULES, *OWN_0_3),
+    rules=(*url.RULES, *LANGUAGE, *REPETITION_0_3, *QUALITY_0_3, *c4.ANY_END_LINE_RULES, *c4.ANY_END_DOCUMENT_RULES, *OWN_0_3),
     differences="Tokens are our own, made after NLTK's (`signals.treebank` says where they part); FineWeb's rule on newlines per word has "
     "those made after spaCy's. An empty page, at which 0.3 raised an error, has too few words. " + _DIFFERENCES,
     strips=("citations",),

@@ -25,5 +25,6 @@ RULES = (
 
 PROFILE = Profile(
     rules=RULES,
-    differences="Llama 3 gives neither units, smoothing nor threshold; ours are in `signals.kl`, with a distribution for each source.",
+    differences="Llama 3 gives neither units, smoothing nor threshold; ours are in `signals.kl`, with a distribution for each source. "
+    "Texts of fewer than 50 terms are left to rules on length.",
 )

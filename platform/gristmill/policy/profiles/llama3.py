@@ -39,6 +39,8 @@ PROFILE = Profile(
     "document's coverage is judged, with Gopher's thresholds. Lists of domains and dirty words are the user's, and without them the two "
     "rules fire on nothing. KL is over words, against the documents' own source. Which Markdown goes is in `edits.markdown`, which is "
     "careful where the paper removes all markers. De-duplication by URL, document and line, the model-based quality filters and the "
-    "extraction of code and mathematics are other stages here, or none.",
+    "extraction of code and mathematics are other stages here, or none. It has no rule on length, nor has the paper: texts of fewer than "
+    "50 terms, which have a divergence of 0, stay (`Click here.`, a thousand NULs, a hundred thousand underscores), unless "
+    "`dedup.min_chars` or another profile drops them; name `gopher` beside it for rules on length.",
     strips=("markdown",),
 )

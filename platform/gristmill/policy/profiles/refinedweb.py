@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gristmill.policy.profiles import gopher, language
+from gristmill.policy.profiles import gopher, language, url
 from gristmill.policy.rules import Profile, Rule
 
 _LINES = "Penedo et al. 2023, RefinedWeb, appendix G.2, line-wise corrections"
@@ -18,10 +18,10 @@ LINE_RULES = (
 REMOVED = Rule(name="refinedweb.removed_words", signal="removed.word_share", when=">", threshold=0.05, source=_LINES)
 
 PROFILE = Profile(
-    rules=(*language.RULES, *gopher.PROFILE.rules, *LINE_RULES, REMOVED),
+    rules=(*url.RULES, *language.RULES, *gopher.PROFILE.rules, *LINE_RULES, REMOVED),
     differences="The paper gives kinds of lines and one example each; the patterns are ours (`signals.lines`), after DCLM's reading, with "
     "more nouns and phrases. A line with a menu's phrase goes as a whole, where the paper cuts the phrase out. Mainly upper case is "
     "read as more than half of the characters that are no white space. Every language stays that is recognised surely enough. "
-    "The lists of domains and of words in URLs are the user's (family `url`).",
+    + url.DIFFERENCES,
     views=dict.fromkeys(("removed", *sorted({rule.signal.split(".")[0] for rule in gopher.PROFILE.rules})), "extracted"),
 )

@@ -1,8 +1,11 @@
 """The profile `llama3`: what it drops, with the user's lists and without."""
 
 import polars as pl
+import pytest
+from annotated_types import Ge
 
 from gristmill.policy.profiles import PROFILES
+from gristmill.recipe.dedup import Dedup
 from gristmill.signals.chunk import References
 from gristmill.signals.compute import compute_families
 from gristmill.signals.registry import SIGNALS
@@ -29,6 +32,13 @@ def fired(text: str, url: str = "http://mill.org/", **lists: frozenset[str]) -> 
 def test_every_rule_reads_a_signal_and_says_its_source() -> None:
     assert all(rule.signal in SIGNALS and rule.when in (">", ">=") and "Grattafiori" in rule.source for rule in PROFILE.rules)
     assert PROFILE.strips == ("markdown",) and "threshold" in PROFILE.differences
+
+
+@pytest.mark.parametrize("text", ["", "\0" * 1_000, "_" * 100_000, "Click here."])
+def test_it_has_no_rule_on_length(text: str) -> None:
+    """Its differences say so; an empty page is no document, and `dedup.min_chars` is the build's own rule."""
+    assert fired(text) == set() and "no rule on length" in PROFILE.differences
+    assert Dedup.model_fields["min_chars"].metadata == [Ge(1)]
 
 
 def test_what_fires() -> None:
