@@ -57,7 +57,7 @@ _SOURCES: dict[str, Sources] = {
             "message": f"{RECORD}; tombstones/tombstones: tombstone by",
         },
     },
-    "edits": {"edits": {"doc_id start end replacement rule": f"{EXTRACTED} language"}},
+    "edits": {"edits": {"doc_id start end replacement rule": f"{DOCUMENTS} doc_id text language"}},
     "token_distribution": {"token_distribution": {"source": "", "token count probability": CLEAN}},
     "minhash_signatures": {
         "signatures": {"doc_id": f"{DOCUMENTS} doc_id", "text_hash normal_hash n_chars n_shingles bands shingles": CLEAN},
