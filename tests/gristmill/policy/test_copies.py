@@ -54,6 +54,31 @@ def test_the_elected_shard_owns_it_else_the_first(stored, tmp_path_factory, plac
         assert frame.rows() == expected
 
 
+def test_they_are_remembered_until_a_shard_or_an_election_changes(stored, tmp_path) -> None:
+    held = {"web-1/a": [row("a"), row("b")], "web-2/a": [row("b"), row("c")]}
+    workspace = stored(tmp_path / "lake", held)
+    folder = workspace.lake.cache_folder / "copies"
+
+    def left_out() -> dict[str, list[int]]:
+        with copies(workspace, list(held)) as found:
+            return {shard: found.of(shard).tolist() for shard in held}
+
+    def remembered() -> set[tuple[str, int]]:
+        return {(path.name, path.stat().st_ino) for path in folder.iterdir()}
+
+    assert left_out() == {"web-1/a": [], "web-2/a": [0]}
+    first = remembered()
+    assert left_out() == {"web-1/a": [], "web-2/a": [0]} and remembered() == first and len(first) == 1
+    elect(workspace, {"b": ("web-2/a", ["web-1/a", "web-2/a"])})
+    assert left_out() == {"web-1/a": [1], "web-2/a": []} and len(remembered() - first) == 1
+    held["web-2/a"].append(row("a"))
+    workspace = stored(tmp_path / "lake", held)
+    assert left_out() == {"web-1/a": [1], "web-2/a": [0]} and len(remembered() - first) == 2
+    folder.rename(tmp_path / "gone")
+    folder.write_text("no folder can be made here")
+    assert left_out() == {"web-1/a": [1], "web-2/a": [0]}
+
+
 def test_a_document_of_several_shards_flips_once_where_it_survives(stored, tmp_path) -> None:
     shared = row("b", n_bytes=100, topic="science")
     workspace = stored(
