@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,7 +127,9 @@ def made_asset(
         wanted = _wanted(context, partitions is not None)
         claims = {"run": context.run_id, "code_version": code_version, "partitions": wanted}
         died: list[Holder] = []
-        with Lease(workspace.lake, workspace.namespace, name).held(claims, lambda text: context.log.info(f"{name} {text}"), died.append):
+        lease = Lease(workspace.lake, workspace.namespace, name)
+        with ExitStack() as held_open:
+            tenure = held_open.enter_context(lease.held(claims, lambda text: context.log.info(f"{name} {text}"), died.append))
             edges = Edges(context.job_def.asset_layer.asset_graph, context.instance)
             inputs = _inputs(context, edges, workspace, list(dep_keys), wanted, source_version)
             failures = _Failing(context, key, Failures(workspace), code_version, inputs)
@@ -137,7 +140,8 @@ def made_asset(
             stood = _stood(workspace, name, code_version, Code(version, recipe.values(*sections)), inputs)
             dagster_tags = _dagster_input_tags(context, list(dep_keys), recipe)
             start = time.monotonic()
-            mapped = (context.resources.workers if parallel else Workers(processes=1)).map(step, wanted, inputs)
+            workers = context.resources.workers if parallel else Workers(processes=1)
+            mapped = held_open.enter_context(closing(workers.map(step, wanted, inputs)))  # no worker outlives the lease
             for done, (partition, result, error) in enumerate(mapped, 1):
                 if error:
                     failures.add(partition, error)
@@ -165,6 +169,7 @@ def made_asset(
                     context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=metadata, tags=tags))
                     rate = done / max(time.monotonic() - start, 1e-9)
                     context.log.info(f"{name}: {done}/{len(wanted)} partitions, {rate:.2f}/s, {(len(wanted) - done) / rate:.0f} s left")
+            tenure.settled = True  # the generator goes on after an event is in the log
             if failures.errors:
                 raise failures.as_failure(len(wanted))
             yield after_run(context.instance, key, wanted, edges.partitions(key))

@@ -6,14 +6,14 @@ version is pinned and `tests/resources/test_event_log.py` holds each of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.partitions.context import partition_loading_context
 
 from gristmill.lake.failures import Failure, Failures
-from gristmill.lake.lease import died
+from gristmill.lake.lease import died, unsettled
 from gristmill.lake.workspace import Partition, Workspace
 from gristmill.lineage.plan.plan import Node, Recorded
 from gristmill.lineage.plan.reasons import Code
@@ -112,11 +112,12 @@ class DagsterGraph:
         self.instance, self.graph, self.workspace = instance, asset_graph, workspace
         self.source_versions = source_versions
         self.cache = cache or PlanCache(instance, workspace.lake.cache_folder / "plan")
-        self._names = [key for level in asset_graph.toposorted_asset_keys_by_level for key in level if self._is_ours(key)]
+        self._names = [key for level in asset_graph.toposorted_asset_keys_by_level for key in sorted(level) if self._is_ours(key)]
         self._keys = {key.path[-1]: key for key in self._names}
         self._edges = Edges(asset_graph, instance)
         self._looked = False
         self._failures: dict[str, dict[Partition, Failure]] | None = None
+        self._unsettled: dict[str, list[Partition]] | None = None
         self._nodes: list[Node] = []
 
     def key(self, name: str) -> dg.AssetKey:
@@ -177,6 +178,16 @@ class DagsterGraph:
     def read(self, node: str, partition: Partition, parent: str, digest: str) -> Mapping[str, str] | None:
         head = self.workspace.head(node, partition)
         return head.read.get(parent) if head and head.inputs.get(parent) == digest else None
+
+    def astray(self, node: str, recorded: Mapping[Partition, Recorded]) -> Collection[Partition]:
+        if self._unsettled is None:
+            self._unsettled = unsettled(self.workspace.lake, self.workspace.namespace)
+        found = set()
+        for partition in self._unsettled.get(node, []):
+            head, record = self.workspace.head(node, partition), recorded.get(partition)
+            if head and record and (head.data_version, head.code_version) != (record.data_version, record.code_version):
+                found.add(partition)
+        return found
 
     def failures(self, node: str) -> Mapping[Partition, Failure]:
         if self._failures is None:

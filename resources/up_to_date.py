@@ -14,14 +14,15 @@ import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from gristmill.lake.workspace import Partition
+from gristmill.lineage.plan.cost import GONE
 from gristmill.lineage.plan.plan import Plan
 from gristmill.lineage.plan.reasons import Reason
 
 UP_TO_DATE = "up_to_date"
 LISTED = 1_000  # stale partitions whose names are kept with the result
 SHOWN = 5  # of them, in the table
-NOTHING: Mapping[str, list[str]] = {"reasons": [], "partitions": []}
-STALE = "gristmill/stale"  # metadata: the different reasons, and the stale partitions
+NOTHING: Mapping[str, Any] = {"reasons": [], "partitions": [], "count": 0}
+STALE = "gristmill/stale"  # metadata: the different reasons, how many partitions are stale, and the first of them
 
 
 def check_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
@@ -48,7 +49,7 @@ def report(instance: dg.DagsterInstance, planned: Plan, key_of: Callable[[str], 
                 check_name=UP_TO_DATE,
                 passed=not stale,
                 severity=dg.AssetCheckSeverity.WARN,
-                description=_sentence(len(stale), len(planned.nodes[name].partitions), _kinds(stale)),
+                description=_sentence(len(stale), len(planned.nodes[name].partitions), list(_kinds(stale))),
                 metadata=_about(stale),
             )
         )
@@ -65,40 +66,51 @@ def after_run(
     before = _told(found[0]) if found else NOTHING
     now = {each or "" for each in made}
     left = [each for each in before["partitions"] if each not in now]
-    description = _sentence(len(left), len(every), [])
+    unlisted = max(before["count"] - len(before["partitions"]), 0)  # which of those were made now is not known
+    count = len(left) + max(unlisted - (len(now) - (len(before["partitions"]) - len(left))), 0)
+    description = _sentence(count, len(every), [])
     if not found and len(now) < len(every):
         description = f"{len(now):,} of {len(every):,} partitions were made; the others have not been looked at yet"
     return dg.AssetCheckResult(
         check_name=UP_TO_DATE,
         asset_key=key,
-        passed=not left,
+        passed=not count,
         severity=dg.AssetCheckSeverity.WARN,
         description=description,
-        metadata={"stale partitions": len(left), STALE: {"reasons": before["reasons"] if left else [], "partitions": left}},
+        metadata={
+            "stale partitions": count,
+            STALE: {"reasons": before["reasons"] if count else [], "partitions": left, "count": count},
+        },
     )
 
 
-def _is_news(before: Mapping[str, list[str]], stale: dict[Partition, Sequence[Reason]]) -> bool:
-    """Whether there are other reasons than were told, or partitions that were not; fewer of them are no news, none are."""
+def _is_news(before: Mapping[str, Any], stale: dict[Partition, Sequence[Reason]]) -> bool:
+    """Whether there are other reasons than were told, or partitions that were not; fewer of them are no news, none are. Where not
+    all were listed, more of them are."""
     if before["reasons"] != sorted(_kinds(stale)):
         return True
-    return not {each or "" for each in list(stale)[:LISTED]} <= set(before["partitions"])
+    if before["count"] > len(before["partitions"]):
+        return len(stale) > before["count"]
+    return not {each or "" for each in list(stale)[: LISTED + 1]} <= set(before["partitions"])
 
 
 def _about(stale: dict[Partition, Sequence[Reason]]) -> dict[str, Any]:
-    rows = []
-    for kind in _kinds(stale):
-        of_kind = [each or "" for each, why in stale.items() if any(reason.text == kind for reason in why)]
+    rows, kinds = [], _kinds(stale)
+    for kind, of_kind in kinds.items():
         names = ", ".join(of_kind[:SHOWN]) + (", …" if len(of_kind) > SHOWN else "")
         rows.append(f"| {kind} | {len(of_kind):,} | {names or 'the whole asset'} |")
     shown = {"why": dg.MetadataValue.md("\n".join(["| reason | partitions | |", "|---|---|---|", *rows]))} if rows else {}
-    told = {"reasons": sorted(_kinds(stale)), "partitions": [each or "" for each in list(stale)[:LISTED]]}
+    told = {"reasons": sorted(kinds), "partitions": [each or "" for each in list(stale)[:LISTED]], "count": len(stale)}
     return {"stale partitions": len(stale), **shown, STALE: told}
 
 
-def _kinds(stale: dict[Partition, Sequence[Reason]]) -> list[str]:
-    """The different reasons, in the order in which they are met."""
-    return list(dict.fromkeys(reason.text for why in stale.values() for reason in why))
+def _kinds(stale: dict[Partition, Sequence[Reason]]) -> dict[str, list[str]]:
+    """The different reasons, in the order in which they are met, and the partitions of each."""
+    found: dict[str, dict[str, None]] = {}
+    for partition, why in stale.items():
+        for reason in why:
+            found.setdefault(GONE if reason.kind == "gone" else reason.text, {})[partition or ""] = None
+    return {kind: list(partitions) for kind, partitions in found.items()}
 
 
 def _sentence(stale: int, of: int, kinds: Sequence[str]) -> str:
@@ -109,8 +121,8 @@ def _sentence(stale: int, of: int, kinds: Sequence[str]) -> str:
     return f"{what}: {why}" if why else what
 
 
-def _told(record: Any) -> Mapping[str, list[str]]:
-    """`reasons` and `partitions` of an evaluation; nothing of one that is only planned."""
+def _told(record: Any) -> Mapping[str, Any]:
+    """What is under STALE of an evaluation; nothing of one that is only planned."""
     evaluation = record.event.dagster_event.event_specific_data if record.event else None
     found = getattr(evaluation, "metadata", {}).get(STALE)
-    return found.value if found is not None else NOTHING
+    return {**NOTHING, **found.value} if found is not None else NOTHING

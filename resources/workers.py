@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
 from typing import Any
@@ -38,8 +38,9 @@ class Workers(dg.ConfigurableResource):
 
     processes: int = 0
 
-    def map(self, function: Callable[..., Any], items: Sequence[Any], *args: Any) -> Iterator[tuple[Any, Any, str | None]]:
-        """Yields (item, result, None) or (item, None, traceback) as each call `function(item, *args)` ends, in any order."""
+    def map(self, function: Callable[..., Any], items: Sequence[Any], *args: Any) -> Generator[tuple[Any, Any, str | None]]:
+        """Yields (item, result, None) or (item, None, traceback) as each call `function(item, *args)` ends, in any order. Closed
+        before the end, it kills the processes that are at work."""
         processes = min(self.processes or os.cpu_count() or 1, len(items))
         if processes <= 1:
             for item in items:
@@ -55,8 +56,11 @@ class Workers(dg.ConfigurableResource):
                 else:
                     yield futures[future], *future.result()
         finally:
-            for future in futures:
-                future.cancel()
+            if not all(future.done() for future in futures):  # interrupted: what runs must not publish after this
+                _pool.cache_clear()
+                for process in list((pool._processes or {}).values()):
+                    process.kill()
+                pool.shutdown(cancel_futures=True)
 
 
 def _caught(function: Callable[..., Any], item: Any, *args: Any) -> tuple[Any, str | None]:

@@ -105,6 +105,25 @@ def test_a_killed_rebuild_is_gone_on_with_and_its_death_is_counted(tmp_path, sta
     assert [run.status for run in mill.instance.get_runs()].count(dg.DagsterRunStatus.FAILURE) == DEATHS
 
 
+def test_an_edit_that_was_killed_and_taken_back_leaves_nothing_behind(tmp_path, start, mill):
+    """The killed run had published two heads and logged neither: no record tells of them, and what reads them would take them."""
+    first = start()
+    assert first.wait() == 0, first.stdout.read()
+    workspace, before = mill.workspace, {each.partition: each.data_version for each in mill.workspace.outputs() if each.asset == "first"}
+    lease = Lease(workspace.lake, "default", "first")
+    with lease.held({"run": "killed", "code_version": "2", "partitions": SHARDS[:3]}, print, print):
+        for shard in SHARDS[:2]:
+            workspace.store("first", shard, gated_mill.frame("of the edit"), "2")
+    told = [(shard, str(why)) for shard, reasons in mill.plan().reasons["first"].items() for why in reasons]
+    assert told == [(shard, "an interrupted run left other content than the event log tells of") for shard in SHARDS[:2]]
+    again = start()
+    output = again.communicate()[0]
+    assert again.returncode == 0, output
+    assert made(tmp_path) == Counter(EVERYTHING), "it was found made before"
+    assert {each.partition: each.data_version for each in workspace.outputs() if each.asset == "first"} == before
+    assert mill.plan().is_fresh
+
+
 def test_two_rebuilds_at_once_share_the_work(tmp_path, start, mill):
     one = start(gated=SHARDS[1])
     reached(tmp_path, one)

@@ -6,8 +6,8 @@ import dagster as dg
 import pytest
 
 from gristmill.lineage.plan.plan import Node, Plan, Recorded
-from gristmill.lineage.plan.reasons import Reason
-from resources.up_to_date import UP_TO_DATE, after_run, report
+from gristmill.lineage.plan.reasons import Reason, gone_reason
+from resources.up_to_date import LISTED, UP_TO_DATE, after_run, report
 
 KEY = dg.AssetKey("signals")
 SHARDS = [f"web/{i:04d}" for i in range(4)]
@@ -26,7 +26,7 @@ def instance(tmp_path):
 def planned(stale: Sequence[str] = (), why: Reason = EDIT, made: bool = True) -> Plan:
     recorded = {shard: Recorded("v", "c", {}) for shard in SHARDS} if made else {}
     return Plan(
-        reasons={"signals": {shard: [why] for shard in stale}},
+        reasons={"signals": {shard: [why if why.kind != "gone" else gone_reason([f"tables/{shard}"])] for shard in stale}},
         waiting={"signals": {}},
         nodes={"signals": Node("signals", "c", SHARDS, [])},
         recorded={"signals": recorded},
@@ -67,3 +67,21 @@ def test_a_run_takes_what_it_made_from_what_was_stale(instance):
     some, rest = after_run(instance, KEY, SHARDS[:2], SHARDS), after_run(instance, KEY, SHARDS, SHARDS)
     assert (some.passed, some.description) == (False, "1 of 4 partitions are stale")
     assert (rest.passed, rest.description) == (True, "up to date")
+
+
+def test_more_stale_partitions_than_are_listed_are_counted(instance):
+    many = [f"web/{i:05d}" for i in range(3 * LISTED)]
+    assert told(instance, planned(many)) and not told(instance, planned(many[LISTED:]))
+    some = after_run(instance, KEY, many[:LISTED], many)
+    assert (some.passed, some.description) == (False, "2,000 of 3,000 partitions are stale")
+    instance.report_runless_asset_event(dg.AssetCheckEvaluation(asset_key=KEY, check_name=UP_TO_DATE, passed=False, metadata=some.metadata))
+    assert not told(instance, planned(many[LISTED:])), "its run said so"
+    more = after_run(instance, KEY, many[LISTED : 2 * LISTED], many)
+    assert (more.passed, more.metadata["stale partitions"].value) == (False, LISTED)
+    assert after_run(instance, KEY, many, many).passed
+
+
+def test_files_that_are_gone_are_one_reason(instance):
+    assert told(instance, planned(SHARDS, gone_reason(["tables/x"])))
+    assert shown(instance).description == "4 of 4 partitions are stale: files gone"
+    assert not told(instance, planned(SHARDS[2:], gone_reason(["tables/x"])))

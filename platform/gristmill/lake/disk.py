@@ -19,7 +19,7 @@ from gristmill.errors import GristmillError, LakeError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
-SAID_FULL = re.compile(r"no space left|disk is full|StorageFull|quota ?exceeded|requested and \d+ written|os error 28\b", re.I)
+SAID_FULL = re.compile(r"no space left|disk is full|StorageFull|disk quota exceeded|requested and \d+ written|os error 28\b", re.I)
 SAID_TOO_LARGE = re.compile(r"file too large|FileTooLarge|os error 27\b", re.I)
 SAID_REFUSED = re.compile(r"read-only file ?system|readonly database|permission denied|operation not permitted|os error (30|13|1)\b", re.I)
 SAID_EITHER = re.compile(r"disk I/O error|unable to open database file", re.I)  # SQLite's words for both
@@ -44,7 +44,10 @@ def explained(error: BaseException, folders: Sequence[str | Path], writing: str 
         if number == errno.EFBIG or SAID_TOO_LARGE.search(said):
             return too_large(places[0], writing)
         if number in FULL or SAID_FULL.search(said) or (either and any(_free(place) < NEARLY_NOTHING for place in places)):
-            return full(next((place for place in places if _free(place) < NEARLY_NOTHING), places[0]), writing)
+            full_one = next((place for place in places if _free(place) < NEARLY_NOTHING), None)
+            if full_one is None and path.parts and path not in places:  # elsewhere: shared memory, another mount
+                full_one = path
+            return full(full_one or places[0], writing)
         if number in REFUSED or SAID_REFUSED.search(said) or (either and not all(is_writable(place) for place in places)):
             refused = next((place for place in places if not is_writable(place)), None)
             return None if refused is None else not_writable(refused, writing)

@@ -16,7 +16,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any
 
 from gristmill.errors import LakeError
 from gristmill.lake.store import Lake
+from gristmill.lake.workspace import Partition
 
 BEAT = 10.0  # seconds between two beats
 PATIENCE = 60.0  # seconds without a beat after which a holder elsewhere is given up
@@ -47,6 +48,19 @@ class Holder:
         return f"process {self.pid} on {self.host}" + (f" (run {run[:8]})" if run else "")
 
 
+class Tenure:
+    """A lease while it is held. Who publishes heads under it says when the event log tells of all of them (`settled`)."""
+
+    def __init__(self, claims: Mapping[str, Any], carried: Sequence[Partition]):
+        self.claims, self.carried, self.settled = claims, list(carried), False
+
+    @property
+    def unsettled(self) -> list[Partition]:
+        """Partitions whose heads and events may differ when it ends now: this one's, and those that earlier ones left."""
+        own = self.claims.get("partitions", [])
+        return [each for each in self.carried if each not in own] if self.settled else list(dict.fromkeys([*self.carried, *own]))
+
+
 class Lease:
     """The lease of one asset."""
 
@@ -58,18 +72,18 @@ class Lease:
         return self._latest()[1]
 
     @contextmanager
-    def held(self, claims: Mapping[str, Any], say: Callable[[str], object], on_dead: Callable[[Holder], object]) -> Iterator[None]:
+    def held(self, claims: Mapping[str, Any], say: Callable[[str], object], on_dead: Callable[[Holder], object]) -> Iterator[Tenure]:
         """Holds the lease for the block; waits for a holder that lives, and tells of one that died with it (`on_dead`)."""
-        generation = self._take(claims, say, on_dead)
+        generation, tenure = self._take(claims, say, on_dead)
         stop = threading.Event()
-        beating = threading.Thread(target=self._beat, args=(generation, claims, stop), daemon=True)
+        beating = threading.Thread(target=self._beat, args=(generation, tenure, stop), daemon=True)
         beating.start()
         try:
-            yield
+            yield tenure
         finally:
             stop.set()
             beating.join()
-            self._release(generation, claims)
+            self._release(generation, tenure)
 
     def wait(self, say: Callable[[str], object]) -> bool:
         """Waits until no living process holds it; whether there was one to wait for."""
@@ -92,7 +106,7 @@ class Lease:
             holder = self.holder()
         return None
 
-    def _take(self, claims: Mapping[str, Any], say: Callable[[str], object], on_dead: Callable[[Holder], object]) -> int:
+    def _take(self, claims: Mapping[str, Any], say: Callable[[str], object], on_dead: Callable[[Holder], object]) -> tuple[int, Tenure]:
         waited, watch = False, _Watch()
         while True:
             generation, holder = self._latest()
@@ -102,7 +116,8 @@ class Lease:
                 waited = True
                 time.sleep(POLL)
                 continue
-            if not self.lake.create(self._key(generation + 1), self._content(claims, 0)):
+            tenure = Tenure(claims, _unsettled(self.lake.get_json(self._key(generation)) if generation else None))
+            if not self.lake.create(self._key(generation + 1), self._content(tenure, 0)):
                 continue
             if self._latest()[0] != generation + 1:  # it had been taken and left meanwhile: ours is an old number
                 self.lake.delete(self._key(generation + 1))
@@ -112,21 +127,23 @@ class Lease:
             for old in self._generations():
                 if old <= generation:
                     self.lake.delete(self._key(old))
-            return generation + 1
+            return generation + 1, tenure
 
-    def _beat(self, generation: int, claims: Mapping[str, Any], stop: threading.Event) -> None:
+    def _beat(self, generation: int, tenure: Tenure, stop: threading.Event) -> None:
         beat = 0
         while not stop.wait(BEAT):
             beat += 1
             with suppress(LakeError):  # a disk that is full for a while: the next beat tells that we live
-                self._write(generation, claims, beat)
+                self._write(generation, tenure, beat)
 
-    def _release(self, generation: int, claims: Mapping[str, Any]) -> None:
+    def _release(self, generation: int, tenure: Tenure) -> None:
         """Never an error: the work is done, or has failed for a reason of its own that is to be told."""
         try:
-            self._write(generation, claims, 0, released=True)
+            self._write(generation, tenure, 0, released=True)
         except LakeError:
             try:
+                if tenure.unsettled:  # to be remembered: others wait until this process is gone
+                    raise
                 self.lake.delete(self._key(generation))  # which takes no space
             except Exception:  # the disk, or the store, cannot be reached at all
                 _left.add((self.lake.root, self._key(generation)))
@@ -145,17 +162,18 @@ class Lease:
             return generation, None
         return generation, Holder(**{name: value[name] for name in ("host", "pid", "started", "beat", "claims")})
 
-    def _write(self, generation: int, claims: Mapping[str, Any], beat: int, released: bool = False) -> None:
-        self.lake.put(self._key(generation), self._content(claims, beat, released))
+    def _write(self, generation: int, tenure: Tenure, beat: int, released: bool = False) -> None:
+        self.lake.put(self._key(generation), self._content(tenure, beat, released))
 
-    def _content(self, claims: Mapping[str, Any], beat: int, released: bool = False) -> bytes:
+    def _content(self, tenure: Tenure, beat: int, released: bool = False) -> bytes:
         value = {
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "started": started(os.getpid()),
             "beat": beat,
             "released": released,
-            "claims": {} if released else dict(claims),
+            "claims": {} if released else dict(tenure.claims),
+            "unsettled": tenure.unsettled if released else tenure.carried,
         }
         return json.dumps(value).encode()
 
@@ -166,6 +184,28 @@ def died(lake: Lake, namespace: str) -> dict[str, Holder]:
     holders = {asset: Lease(lake, namespace, asset).holder() for asset in sorted(assets)}
     here = socket.gethostname()
     return {name: each for name, each in holders.items() if each and each.host == here and not is_alive(each.pid, each.started)}
+
+
+def unsettled(lake: Lake, namespace: str) -> dict[str, list[Partition]]:
+    """Asset -> partitions whose heads may be other than the event log says: what published them was interrupted, died, or may have
+    died elsewhere. Of a process at work on this machine nothing is said."""
+    assets = {key.split("/")[2] for key in lake.keys(f"leases/{namespace}/")}
+    found = {}
+    for asset in sorted(assets):
+        lease = Lease(lake, namespace, asset)
+        generation, holder = lease._latest()
+        if holder is not None and holder.host == socket.gethostname() and is_alive(holder.pid, holder.started):
+            continue
+        if left := _unsettled(lake.get_json(lease._key(generation)) if generation else None):
+            found[asset] = left
+    return found
+
+
+def _unsettled(value: Mapping[str, Any] | None) -> list[Partition]:
+    """Of a lease's content; one that was not released leaves all that it claims."""
+    if value is None:
+        return []
+    return list(dict.fromkeys([*value.get("unsettled", []), *value["claims"].get("partitions", [])]))
 
 
 class _Watch:
@@ -184,14 +224,16 @@ class _Watch:
 
 
 def is_alive(pid: int, start: str = "") -> bool:
-    """Whether the process lives; with `start`, whether it is still the one that started then (ids are used again)."""
+    """Whether the process lives; with `start`, whether it is still the one that started then (ids are used again). One that ended and
+    that nobody waited for (a zombie: containers without an init) is dead."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         pass
-    return not start or started(pid) in ("", start)
+    now = started(pid)
+    return now != "zombie" and (not start or now in ("", start))
 
 
 def started(pid: int) -> str:

@@ -2,12 +2,13 @@
 
 import json
 import os
+import subprocess
 import threading
 
 import pytest
 
 from gristmill.lake import lease as module
-from gristmill.lake.lease import Lease, died, is_alive, started
+from gristmill.lake.lease import Lease, died, is_alive, started, unsettled
 from gristmill.lake.store import Lake
 
 
@@ -70,6 +71,34 @@ def test_one_whose_process_is_gone_is_taken_over_and_told(lake):
     with Lease(lake, "default", "kept").held({}, print, dead.append):
         assert [holder.claims["partitions"] for holder in dead] == [["a"]]
         assert died(lake, "default") == {}
+
+
+def test_what_was_published_and_perhaps_not_logged_is_remembered_until_somebody_settles_it(lake):
+    lease, left = Lease(lake, "default", "kept"), lambda: unsettled(lake, "default").get("kept", [])
+    by_another(lake, 7, pid=999_999_999)
+    assert left() == ["a"]
+    with lease.held({"partitions": ["b"]}, print, print) as tenure:
+        assert left() == [], "who is at work here knows"
+        tenure.settled = True
+    assert left() == ["a"], "another partition's run settles nothing of it"
+    with pytest.raises(KeyboardInterrupt), lease.held({"partitions": ["b", "c"]}, print, print):
+        raise KeyboardInterrupt
+    assert left() == ["a", "b", "c"]
+    with lease.held({"work": "nothing is published"}, print, print):
+        pass
+    with lease.held({"partitions": ["a", "c"]}, print, print) as tenure:
+        tenure.settled = True
+    assert left() == ["b"]
+    by_another(lake, 99, pid=1, host="elsewhere")
+    assert left() == ["a"], "it may have died"
+
+
+def test_a_process_that_nobody_waited_for_is_dead():
+    child = subprocess.Popen(["true"])
+    while started(child.pid) != "zombie":
+        pass
+    assert not is_alive(child.pid)
+    child.wait()
 
 
 def test_a_process_id_that_was_used_again_is_another_process(lake):

@@ -9,7 +9,7 @@ the same. A held asset that exists ignores its inputs unless its refresh is `alw
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -17,7 +17,17 @@ from typing import Any, NamedTuple, Protocol
 
 from gristmill.lake.failures import Failure
 from gristmill.lake.workspace import Partition, version_digest, versions_digest
-from gristmill.lineage.plan.reasons import MISSING, Code, Reason, code_reasons, gone_reason, input_reason, new_input_reason, source_reason
+from gristmill.lineage.plan.reasons import (
+    INTERRUPTED,
+    MISSING,
+    Code,
+    Reason,
+    code_reasons,
+    gone_reason,
+    input_reason,
+    new_input_reason,
+    source_reason,
+)
 
 SOURCE = "source"  # the input name under which the digest of files outside the lake is recorded
 EXPLAINED = 100  # partitions of an asset for which it is looked up which of many upstream partitions moved
@@ -72,6 +82,9 @@ class Graph(Protocol):
 
     def read(self, node: str, partition: Partition, parent: str, digest: str) -> Mapping[str, str] | None:
         """The versions of `parent` behind a recorded digest: partition ("" when unpartitioned) -> data version, if known."""
+
+    def astray(self, node: str, recorded: Mapping[Partition, Recorded]) -> Collection[Partition]:
+        """Partitions that an interrupted run left with other content in the lake than their records say."""
 
     def failures(self, node: str) -> Mapping[Partition, Failure]:
         """What failed when it was last tried."""
@@ -158,6 +171,7 @@ def _decide(
     codes: dict[str, tuple[Reason, ...]] = {node.code_version: ()}
     parents = [(parent, look.all_of(parent) if graph.is_one_to_one(node.name, parent) else None) for parent in node.parents]
     gone = set() if present is None else set(chain.from_iterable(record.files for record in recorded.values())) - present
+    astray = graph.astray(node.name, recorded)
     explained = 0
     for partition in node.partitions:
         record = recorded.get(partition)
@@ -176,6 +190,8 @@ def _decide(
                     was = graph.code(node.name, record.code_version)
                     codes[record.code_version] = code_reasons(record.code_version, node.code_version, was, node.code)
                 why = codes[record.code_version]
+            if partition in astray:
+                why = [*why, INTERRUPTED]
             if gone and not gone.isdisjoint(record.files):
                 why = [*why, gone_reason([key for key in record.files if key in gone])]
             if moved and node.held:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from gristmill.lineage.plan.recipe_diff import changes
+from gristmill.lineage.plan.recipe_diff import ABSENT, changes
 
-Kind = Literal["missing", "algorithm", "recipe", "code", "input", "source", "gone"]
+Kind = Literal["missing", "algorithm", "recipe", "code", "input", "source", "gone", "interrupted"]
 NAMED = 3  # partitions named in a sentence
 
 
@@ -41,6 +41,7 @@ class Reason:
 
 
 MISSING = Reason("missing", "missing")
+INTERRUPTED = Reason("interrupted", "an interrupted run left other content than the event log tells of")
 OUTSIDE = {"tombstones": "list of takedowns"}
 """What an asset reads outside the graph, where that is not the registered source files."""
 
@@ -60,11 +61,29 @@ def code_reasons(old_version: str, new_version: str, old: Code | None, new: Code
         text = f"algorithm {old.algorithm} -> {new.algorithm}"
         found.append(Reason("algorithm", text, key="algorithm", old=old.algorithm, new=new.algorithm))
     both = old.sections.keys() & new.sections.keys()
-    for change in changes({name: old.sections[name] for name in both}, {name: new.sections[name] for name in both}):
+    was = {name: old.sections[name] for name in both} | _parts(old.sections, new.sections.keys() - both)
+    now = {name: new.sections[name] for name in both} | _parts(new.sections, old.sections.keys() - both)
+    was |= {name: old.sections[name] for name in now.keys() - was.keys()}
+    now |= {name: new.sections[name] for name in was.keys() - now.keys()}
+    for change in changes(was, now):
         found.append(Reason("recipe", str(change), key=change.key, old=change.old, new=change.new))
     if other := _other_sections(old.sections.keys() - both, new.sections.keys() - both):
         found.append(Reason("code", other, old=old_version, new=new_version))
     return tuple(found) or (Reason("code", f"code {old_version} -> {new_version}", old=old_version, new=new_version),)
+
+
+def _parts(sections: Mapping[str, Any], names: Set[str]) -> dict[str, Any]:
+    """The values of keys that lie inside a section: what was read as a whole section may be read key by key now, or the other way."""
+    found = {}
+    for name in names:
+        keys = name.split(".")
+        for depth in range(1, len(keys)):
+            value: Any = sections.get(".".join(keys[:depth]))
+            for key in keys[depth:]:
+                value = value.get(key, ABSENT) if isinstance(value, Mapping) else ABSENT
+            if value is not ABSENT:
+                found[name] = value
+    return found
 
 
 def _other_sections(gone: Set[str], new: Set[str]) -> str:

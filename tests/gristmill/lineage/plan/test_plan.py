@@ -27,6 +27,7 @@ class Memory:
     codes: dict[tuple[str, str], Code] = field(default_factory=dict)
     reads: dict[tuple[str, str | None], dict[str, dict[str, str]]] = field(default_factory=dict)
     failed: dict[str, dict[str | None, Failure]] = field(default_factory=dict)
+    strays: dict[str, set[str | None]] = field(default_factory=dict)
 
     def nodes(self):
         def node(name, parents, one=False, **more):
@@ -60,6 +61,9 @@ class Memory:
 
     def read(self, node, partition, parent, digest):
         return self.reads.get((node, partition), {}).get(parent)
+
+    def astray(self, node, recorded):
+        return self.strays.get(node, set())
 
     def failures(self, node):
         return self.failed.get(node, {})
@@ -212,6 +216,8 @@ def test_what_the_code_newly_reads_is_no_edit_of_the_recipe():
 
     values = {"teacher": {"kind": "http", "batch": 8}}
     assert said(values, {"teacher.kind": "http"}) == ["its code now reads teacher.kind, no longer reads teacher"]
+    assert said(values, {"teacher.kind": "other", "x": 1})[0] == "teacher.kind http -> other", "an edit is told beside it"
+    assert said({"teacher.kind": "other"}, values)[0] == "teacher.kind other -> http"
     assert said({"a": 1}, {"a": 2, "b": 3}) == ["a 1 -> 2", "its code now reads b"]
     assert said({}, dict.fromkeys("abcde", 1)) == ["its code now reads a, b, c and 2 more keys"]
     assert said({"b": 1}, {}) == ["its code no longer reads b"]
