@@ -37,7 +37,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 def plan(
     namespace: str | None, until: tuple[str, ...], select: tuple[str, ...], flips: bool | None, html: Path | None, as_json: bool
 ) -> None:
-    """What is stale, why, what it costs, and what waits for it. JSON: one object per stale or waiting partition."""
+    """What is stale, why, what it costs, and what waits for it. JSON: one object; docs/plan.md has its keys."""
     show_plan(deployment.driver(deployment.recipe(namespace)), until, select, flips, html, as_json)
 
 
@@ -70,27 +70,32 @@ def show_plan(
 ) -> None:
     from rich.console import Console
 
-    from gristmill.lineage.plan.flips import policy_flips
+    from gristmill.lineage.plan import flips as policy
+    from gristmill.lineage.plan.cost import total
     from gristmill.lineage.plan.page import plan_page
     from gristmill.lineage.plan.terminal import print_plan
     from gristmill.policy import page
 
     chosen = driver.select(until, select)
     result = driver.plan()
-    if as_json and not html:
-        for row in result.rows():
-            if chosen.takes(row["asset"], row["partition"] or None):
-                click.echo(json.dumps(row, ensure_ascii=False))
-        return
     steps = driver.steps(result, chosen)
     told = len(driver.workspace.partitions("signals")) <= MANY if flips is None else flips
-    found = policy_flips(driver.workspace, result) if told else None
+    found = policy.policy_flips(driver.workspace, result) if told else None
+    if found and found.asset not in chosen.assets:
+        found = None
     if html:
         page.write(html, plan_page(driver.workspace, result, steps, found))
     if as_json:
-        for row in result.rows():
-            if chosen.takes(row["asset"], row["partition"] or None):
-                click.echo(json.dumps(row, ensure_ascii=False))
+        answer = {
+            "assets": {name: count for name, count in result.counts().items() if name in chosen.assets},
+            "held_back": {name: moved for name, moved in result.held_back.items() if name in chosen.assets},
+            "partitions": [row for row in result.rows() if chosen.takes(row["asset"], row["partition"] or None)],
+            "steps": [step.as_json() for step in steps],
+            "to_make": total(steps, certain=True).as_json(),
+            "perhaps_to_make": total(steps, certain=False).as_json(),
+            "flips": policy.as_json(found),
+        }
+        click.echo(json.dumps(answer, ensure_ascii=False))
         return
     print_plan(result, steps, found, Console(), chosen.assets)
     if html:

@@ -57,7 +57,7 @@ def printed(*arguments: object) -> str:
 def rows(*arguments: object) -> list[dict]:
     code, output = run(*arguments, "--json")
     assert code == 0, output
-    return [json.loads(line) for line in output.splitlines()]
+    return json.loads(output)["partitions"]
 
 
 def workspace() -> Workspace:
@@ -92,6 +92,13 @@ def test_the_plan_of_an_edit_in_the_terminal_as_json_and_on_a_page(copied, edit,
         {"kind": "recipe", "text": stale[0]["reasons"][0], "key": "policy.thresholds.gopher.word_count_min", "old": 50.0, "new": 300.0}
     ]
     assert all(row["waits_for"] and not row["reasons"] for row in rows("plan") if row["state"] == "waiting")
+    whole = json.loads(run("plan", "--json")[1])
+    assert whole["assets"]["filtered_shards"] == {"partitions": len(shards), "fresh": 0, "stale": len(shards), "waiting": 0}
+    assert whole["assets"]["edits"]["fresh"] == len(shards)
+    assert whole["to_make"]["partitions"] == len(shards) == whole["steps"][0]["cost"]["partitions"]
+    assert whole["perhaps_to_make"]["partitions"] == len([row for row in rows("plan") if row["state"] == "waiting"])
+    assert whole["flips"]["asset"] == "filtered_shards" and whole["flips"]["lost_documents"] > 0
+    assert f"Fresh: {sum(count['fresh'] for count in whole['assets'].values())} of " in said
     code = [row["partition"] for row in rows("plan", "--select", "filtered_shards[code/*]")]
     assert sorted(code) == [shard for shard in shards if shard.startswith("code/")]
     assert {row["asset"] for row in rows("plan", "--until", "document_embeddings")} == {"filtered_shards", "document_embeddings"}

@@ -84,6 +84,16 @@ class Step:
         """Whether it is made whatever its upstream turns out to be."""
         return self.state != WAITING
 
+    def as_json(self) -> dict[str, Any]:
+        """Without its partitions, which are rows of the plan."""
+        return {
+            "asset": self.asset,
+            "state": self.state,
+            "reasons": list(self.reasons),
+            "waits_for": self.waits_for,
+            "cost": self.cost.as_json(),
+        }
+
 
 GONE = "files gone"
 READY, BLOCKED, WAITING = "stale", "stale, waits", "waiting"

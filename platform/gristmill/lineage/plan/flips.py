@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from gristmill.errors import GristmillError
 from gristmill.lake.workspace import Workspace
@@ -24,6 +25,12 @@ class Flips:
     asset: str
     answer: WhatIf | None
     problem: str = ""
+
+
+def as_json(flips: Flips | None) -> dict[str, Any] | None:
+    if flips is None:
+        return None
+    return {"asset": flips.asset, **({"problem": flips.problem} if flips.answer is None else flips.answer.as_json())}
 
 
 def policy_flips(workspace: Workspace, plan: Plan) -> Flips | None:

@@ -116,6 +116,15 @@ class Plan:
     def is_fresh(self) -> bool:
         return not any(self.reasons.values())
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Asset -> how many partitions it has, and how many of them are fresh, stale, and waiting only."""
+        counts = {}
+        for name, node in self.nodes.items():
+            stale, waiting = len(self.reasons[name]), len(self.waiting[name].keys() - self.reasons[name].keys())
+            every = len(node.partitions)
+            counts[name] = {"partitions": every, "fresh": every - stale - waiting, "stale": stale, "waiting": waiting}
+        return counts
+
     def rows(self) -> list[dict[str, Any]]:
         """One row per stale or waiting partition, upstream first."""
         rows = []

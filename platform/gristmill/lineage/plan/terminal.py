@@ -38,6 +38,9 @@ def print_plan(plan: Plan, steps: Sequence[Step], flips: Flips | None, console: 
         if len(steps) > ROWS:
             console.print(Text(f"and {len(steps) - ROWS:,} more rows; --html and --json have all of them.", "dim"))
         console.print(Text(summary(steps)), soft_wrap=True)
+        counts = [count for name, count in plan.counts().items() if name in assets]
+        fresh, every = (sum(count[what] for count in counts) for what in ("fresh", "partitions"))
+        console.print(Text(f"Fresh: {fresh:,} of {every:,} partitions.", "dim"))
     for name, moved in plan.held_back.items():
         if name in assets:
             console.print(Text(f'{name} is held though {", ".join(moved)} moved; set its refresh to "always" to follow.', "dim"))
