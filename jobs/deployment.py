@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -38,10 +39,11 @@ def recipe(namespace: str | None) -> Recipe:
 
 
 def lake() -> Any:
-    from jobs.definitions import lake_resource
-    from resources.lake import open_lake
+    """`definitions.lake_resource` opened, without Dagster, which takes seconds to import: for commands that only read."""
+    from gristmill.lake.store import Lake, object_store_options
+    from jobs import settings
 
-    return open_lake(lake_resource())
+    return Lake(settings.lake_root(), object_store_options(*map(os.environ.get, settings.OBJECT_STORE)))
 
 
 def workspace(recipe: Recipe) -> Any:

@@ -20,6 +20,8 @@ from gristmill.recipe import Recipe, load_recipe
 # Read when torch is loaded, so it is set here, where every process of the deployment passes first.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+OBJECT_STORE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL")
+
 PROJECT = Path(__file__).resolve().parents[1]
 
 

@@ -41,20 +41,17 @@ def why(
     given = [each for each in (asked, step_, sequence_, spike) if each]
     if len(given) != 1:
         raise click.UsageError('Ask for one thing: a URL, a doc_id, "a sentence", --step, --sequence or --spike.')
-    from gristmill.lineage.why import page as why_page
     from gristmill.lineage.why import terminal as why_terminal
     from gristmill.lineage.why import training as why_training
     from gristmill.lineage.why import why as life
     from gristmill.lineage.why.find import Keyed
-    from gristmill.policy.page import write
 
     workspace = deployment.workspace(deployment.recipe(namespace))
     found: Any
-    page: Callable[[Any, Any], str]
     show: Callable[[Any, Any], None]
     if asked:
         found = life.why(workspace, asked)
-        page, show, facts = why_page.answer_page, why_terminal.print_answer, found.as_json()
+        show, facts = why_terminal.print_answer, found.as_json()
     else:
         keyed = Keyed(workspace)
         if step_:
@@ -64,9 +61,12 @@ def why(
         else:
             assert spike
             found, show = why_training.spikes(keyed, spike, SPIKES, limit), why_terminal.print_spikes
-        page, facts = why_page.batch_page, found
+        facts = found
     if html:
-        write(html, page(workspace, found))
+        from gristmill.lineage.why import page
+        from gristmill.policy.page import write
+
+        write(html, page.answer_page(workspace, found) if asked else page.batch_page(workspace, found))
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, default=str))
     else:

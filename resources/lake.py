@@ -3,7 +3,7 @@
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
-from gristmill.lake.store import Lake
+from gristmill.lake.store import Lake, object_store_options
 from gristmill.lake.workspace import Workspace
 from gristmill.recipe import Recipe
 
@@ -28,17 +28,7 @@ class LakeResource(dg.ConfigurableResource):
 
 
 def storage_options(s3: S3Resource) -> dict[str, str]:
-    """S3Resource's settings in the names that object_store, Polars and LanceDB share; only those that are set."""
-    endpoint = s3.endpoint_url
-    given = {
-        "aws_access_key_id": s3.aws_access_key_id,
-        "aws_secret_access_key": s3.aws_secret_access_key,
-        "aws_session_token": s3.aws_session_token,
-        "aws_region": s3.region_name or ("us-east-1" if endpoint else None),
-        "aws_endpoint": endpoint,
-        "aws_allow_http": "true" if endpoint and endpoint.startswith("http://") else None,
-    }
-    return {name: value for name, value in given.items() if value}
+    return object_store_options(s3.aws_access_key_id, s3.aws_secret_access_key, s3.aws_session_token, s3.region_name, s3.endpoint_url)
 
 
 def open_lake(resource: LakeResource) -> Lake:

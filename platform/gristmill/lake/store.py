@@ -282,6 +282,21 @@ def rows_a_group(frame: pl.DataFrame) -> int:
     return int(min(max(frame.height * GROUP_BYTES // max(int(frame.estimated_size()), 1), MIN_GROUP), MAX_GROUP))
 
 
+def object_store_options(
+    access_key_id: str | None, secret_access_key: str | None, session_token: str | None, region: str | None, endpoint: str | None
+) -> dict[str, str]:
+    """The settings of an object store in the names that object_store, Polars and LanceDB share; only those that are set."""
+    given = {
+        "aws_access_key_id": access_key_id,
+        "aws_secret_access_key": secret_access_key,
+        "aws_session_token": session_token,
+        "aws_region": region or ("us-east-1" if endpoint else None),
+        "aws_endpoint": endpoint,
+        "aws_allow_http": "true" if endpoint and endpoint.startswith("http://") else None,
+    }
+    return {name: value for name, value in given.items() if value}
+
+
 def _first_paragraph(error: Exception) -> str:
     """What a store says, without the structures of its library that it prints after it."""
     return str(error).partition("\n\nDebug source:")[0].strip()
