@@ -103,10 +103,7 @@ def kill_driver(fire: Fire) -> None:
 def kill_group(fire: Fire) -> None:
     process = fire.deployment.rebuild(workers=2)
     fire.reached(process)
-    group = group_of(process.pid)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert are_gone(group)
+    kill_all_of(process)
 
 
 def kill_run(fire: Fire) -> None:
@@ -115,10 +112,7 @@ def kill_run(fire: Fire) -> None:
     worker = fire.reached_with(process, lambda: [run for server in code_servers(process.pid) for run in spawned_by(server)])
     os.kill(worker, signal.SIGKILL)
     assert are_gone([worker])
-    group = group_of(process.pid)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert are_gone(group)
+    kill_all_of(process)
 
 
 def kill_daemon(fire: Fire) -> None:
@@ -127,6 +121,14 @@ def kill_daemon(fire: Fire) -> None:
     fire.reached(process)
     process.kill()
     process.wait()
+
+
+def kill_all_of(process: subprocess.Popen) -> None:
+    """Its whole process group, of which nobody is left."""
+    group = group_of(process.pid)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert are_gone(group)
 
 
 def code_servers(daemon: int) -> list[int]:

@@ -69,7 +69,7 @@ class Lease:
 
     def holder(self) -> Holder | None:
         """Who holds it, dead or alive; None when it is free."""
-        return self._latest()[1]
+        return self._holder_of(*self._latest())
 
     @contextmanager
     def held(self, claims: Mapping[str, Any], say: Callable[[str], object], on_dead: Callable[[Holder], object]) -> Iterator[Tenure]:
@@ -109,14 +109,15 @@ class Lease:
     def _take(self, claims: Mapping[str, Any], say: Callable[[str], object], on_dead: Callable[[Holder], object]) -> tuple[int, Tenure]:
         waited, watch = False, _Watch()
         while True:
-            generation, holder = self._latest()
+            generation, value = self._latest()
+            holder = self._holder_of(generation, value)
             if holder is not None and watch.is_alive(holder):
                 if not waited:
                     say(f"waits for {holder}")
                 waited = True
                 time.sleep(POLL)
                 continue
-            tenure = Tenure(claims, _unsettled(self.lake.get_json(self._key(generation)) if generation else None))
+            tenure = Tenure(claims, _unsettled(value))
             if not self.lake.create(self._key(generation + 1), self._content(tenure, 0)):
                 continue
             if self._latest()[0] != generation + 1:  # it had been taken and left meanwhile: ours is an old number
@@ -154,13 +155,16 @@ class Lease:
     def _generations(self) -> list[int]:
         return [int(key.removeprefix(self.prefix).removesuffix(".json")) for key in self.lake.keys(self.prefix)]
 
-    def _latest(self) -> tuple[int, Holder | None]:
-        """The highest generation, and who holds it unless it was released."""
+    def _latest(self) -> tuple[int, Mapping[str, Any] | None]:
+        """The highest generation and its content."""
         generation = max(self._generations(), default=0)
-        value = self.lake.get_json(self._key(generation)) if generation else None
+        return generation, self.lake.get_json(self._key(generation)) if generation else None
+
+    def _holder_of(self, generation: int, value: Mapping[str, Any] | None) -> Holder | None:
+        """Who holds it, unless it was released."""
         if value is None or value["released"] or (self.lake.root, self._key(generation)) in _left:
-            return generation, None
-        return generation, Holder(**{name: value[name] for name in ("host", "pid", "started", "beat", "claims")})
+            return None
+        return Holder(**{name: value[name] for name in ("host", "pid", "started", "beat", "claims")})
 
     def _write(self, generation: int, tenure: Tenure, beat: int, released: bool = False) -> None:
         self.lake.put(self._key(generation), self._content(tenure, beat, released))
@@ -180,25 +184,32 @@ class Lease:
 
 def died(lake: Lake, namespace: str) -> dict[str, Holder]:
     """Asset -> the holder of its lease, for those whose process on this machine is gone; nothing is waited for."""
-    assets = {key.split("/")[2] for key in lake.keys(f"leases/{namespace}/")}
-    holders = {asset: Lease(lake, namespace, asset).holder() for asset in sorted(assets)}
     here = socket.gethostname()
-    return {name: each for name, each in holders.items() if each and each.host == here and not is_alive(each.pid, each.started)}
+    return {
+        asset: holder
+        for asset, holder, _ in _leases(lake, namespace)
+        if holder and holder.host == here and not is_alive(holder.pid, holder.started)
+    }
 
 
 def unsettled(lake: Lake, namespace: str) -> dict[str, list[Partition]]:
     """Asset -> partitions whose heads may be other than the event log says: what published them was interrupted, died, or may have
     died elsewhere. Of a process at work on this machine nothing is said."""
-    assets = {key.split("/")[2] for key in lake.keys(f"leases/{namespace}/")}
-    found = {}
-    for asset in sorted(assets):
-        lease = Lease(lake, namespace, asset)
-        generation, holder = lease._latest()
-        if holder is not None and holder.host == socket.gethostname() and is_alive(holder.pid, holder.started):
+    here, found = socket.gethostname(), {}
+    for asset, holder, value in _leases(lake, namespace):
+        if holder is not None and holder.host == here and is_alive(holder.pid, holder.started):
             continue
-        if left := _unsettled(lake.get_json(lease._key(generation)) if generation else None):
+        if left := _unsettled(value):
             found[asset] = left
     return found
+
+
+def _leases(lake: Lake, namespace: str) -> Iterator[tuple[str, Holder | None, Mapping[str, Any] | None]]:
+    """Every asset's lease as it stands: asset, holder, content."""
+    for asset in sorted({key.split("/")[2] for key in lake.keys(f"leases/{namespace}/")}):
+        lease = Lease(lake, namespace, asset)
+        generation, value = lease._latest()
+        yield asset, lease._holder_of(generation, value), value
 
 
 def _unsettled(value: Mapping[str, Any] | None) -> list[Partition]:
