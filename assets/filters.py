@@ -15,6 +15,7 @@ from gristmill.edits import clean as clean_rules
 from gristmill.edits import personal
 from gristmill.edits.clean import find_clean_edits
 from gristmill.edits.personal import find_masks
+from gristmill.edits.spans import in_order
 from gristmill.errors import LakeError
 from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.hashing import table_hash
@@ -43,7 +44,7 @@ def make_edits(workspace: Workspace, partition: Partition) -> Made:
     clean_edits = find_clean_edits(documents, rules, strips)
     clean = views.clean(documents.select("doc_id", "text"), clean_edits)
     masks = find_masks(clean, recipe.edits.mask)
-    found = pl.concat([clean_edits, masks])
+    found = in_order([clean_edits, masks])
     length = (pl.col("end") - pl.col("start")).sum()
     return Made(
         {"edits": found},
@@ -165,10 +166,12 @@ class _Shard:
         n_bytes, n_chars = pl.col("text").str.len_bytes().cast(pl.Int64), pl.col("text").str.len_chars().cast(pl.Int64)
         return self.documents("clean").select("doc_id", "url", "host", "language", n_bytes=n_bytes, n_chars=n_chars)
 
-    def text_version(self, view: str) -> str:
-        if view == "extracted":
-            return self._version
+    @cached_property
+    def _clean_version(self) -> str:
         return f"{self._version} {views.VERSION}-{table_hash('edits', views.of_view(self._edits, 'clean'))}"
+
+    def text_version(self, view: str) -> str:
+        return self._version if view == "extracted" else self._clean_version
 
     def digest(self, family: str) -> str:
         """What the family's values depend on beside its version."""

@@ -33,7 +33,11 @@ from gristmill.lake.workspace import Workspace
 from gristmill.recipe import Recipe
 
 RECIPE = Recipe.model_validate(
-    {"policy": {"profiles": ["fineweb"]}, "signals": {"families": ["c4", "datatrove", "fineweb", "language", "url"]}}
+    {
+        "policy": {"profiles": ["fineweb"]},
+        "edits": {"mask": []},  # FineWeb masks personal data behind its filters, where nothing is measured any more
+        "signals": {"families": ["c4", "datatrove", "fineweb", "language", "url"]},
+    }
 )
 COPIES = 6
 STEPS = {

@@ -13,15 +13,18 @@ text, in hex, of the view itself.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, Literal, NoReturn
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from gristmill.edits.spans import apart_from
+from gristmill.edits.spans import apart_from, runs
 from gristmill.errors import ContractError
 from gristmill.lake.hashing import text_hash
+from gristmill.lake.order import rises
+from gristmill.signals.chunk import chunks
+from gristmill.signals.segment import column, series
 
 VERSION = "3"
 
@@ -32,6 +35,9 @@ View = Literal["clean", "final"]
 EDITED: tuple[View, ...] = ("clean", "final")
 
 COLUMNS = ["doc_id", "text", "text_hash"]
+
+FEW = 500
+"""Edits that Python applies sooner than it loads what is compiled: `gristmill why` asks for one document."""
 
 
 def clean(documents: pl.DataFrame, edits: pl.DataFrame) -> pl.DataFrame:
@@ -52,49 +58,60 @@ def of_view(edits: pl.DataFrame, view: View) -> pl.DataFrame:
 
 
 def _edited(texts: pl.DataFrame, edits: pl.DataFrame) -> pl.DataFrame:
-    """`texts` with the edits applied; documents without an edit keep text and hash as they are."""
-    spans = edits.join(texts.select("doc_id").with_row_index("row"), on="doc_id", how="inner", maintain_order="left")
+    """`texts` with the edits applied; documents without an edit keep their hash."""
+    heads, sizes = runs(edits["doc_id"])
+    places = texts.select("doc_id").with_row_index("row")
+    found = heads.to_frame().join(places, on="doc_id", how="left", maintain_order="left")["row"].fill_null(-1).cast(pl.Int64)
+    spans = edits.with_columns(pl.Series("row", np.repeat(found.to_numpy(), sizes))).filter(pl.col("row") >= 0)
     if spans.is_empty():
         return texts
-    row, start = pl.col("row"), pl.col("start")
-    if not spans.select(((row > row.shift()) | ((row == row.shift()) & (start > start.shift()))).all()).item():
+    if not rises(spans, ["row", "start"], strictly=True):
         spans = spans.sort("row", "start", "rule")
-    rows, starts, ends = (spans[name].cast(pl.Int64).to_numpy() for name in ("row", "start", "end"))
-    opens = np.concatenate([[True], rows[1:] != rows[:-1]])  # a document's first edit
-    touched = texts[rows[opens]]
-    before = np.where(opens, 0, np.concatenate([[0], ends[:-1]]))
-    sizes = touched["text"].str.len_chars().cast(pl.Int64).to_numpy()
-    broken = (starts < before) | (ends < starts) | (ends > np.repeat(sizes, np.diff([*np.flatnonzero(opens), len(rows)])))
-    if broken.any():
-        _refuse(spans.row(int(broken.argmax()), named=True), texts)
-    # What removes text right after the edit before it is one with it: lines that go come in long runs.
-    own = opens | (starts > before) | (spans["replacement"].str.len_bytes().to_numpy() > 0)
-    last = np.concatenate([own[1:], [True]])
-    bounds = np.concatenate([np.flatnonzero(opens[own]), [int(own.sum())]])
-    merged = list(zip(starts[own].tolist(), ends[last].tolist(), spans["replacement"].filter(own).to_list(), strict=True))
-    changed = [_replaced(text, merged[first:stop]) for text, (first, stop) in zip(touched["text"], pairwise(bounds.tolist()), strict=True)]
-    new = pl.DataFrame({"doc_id": touched["doc_id"], "new.text": changed})
-    if "text_hash" in texts.columns:
-        new = new.with_columns(pl.Series("new.text_hash", [text_hash(text) for text in changed]))
-    found = texts.join(new, on="doc_id", how="left", maintain_order="left")
-    return found.select("doc_id", *(pl.coalesce(f"new.{name}", name).alias(name) for name in texts.columns[1:]))
+    rows = spans["row"].to_numpy()
+    new = _sliced(texts["text"], spans) if spans.height <= FEW else _spliced(texts, rows, spans)
+    if "text_hash" not in texts.columns:
+        return texts.with_columns(new)
+    changed = np.unique(rows)
+    return texts.with_columns(new, texts["text_hash"].scatter(changed, [text_hash(text) for text in new.gather(changed)]))
 
 
-def _refuse(edit: dict[str, Any], texts: pl.DataFrame) -> NoReturn:
-    n_chars = len(texts["text"][edit["row"]])
+def _sliced(texts: pl.Series, spans: pl.DataFrame) -> pl.Series:
+    """The texts with the sorted spans applied."""
+    new = texts.to_list()
+    for (row,), edits in spans.group_by("row", maintain_order=True):
+        pieces: list[str] = []
+        text, at = new[row], 0
+        for start, end, replacement in edits.select("start", "end", "replacement").iter_rows():
+            if not at <= start <= end <= len(text):
+                _refuse(edits.row(len(pieces) // 2, named=True), len(text))
+            pieces += (text[at:start], replacement)
+            at = end
+        new[row] = "".join([*pieces, text[at:]])
+    return pl.Series("text", new, dtype=pl.String)
+
+
+def _spliced(texts: pl.DataFrame, rows: npt.NDArray[np.int64], spans: pl.DataFrame) -> pl.Series:
+    """As `_sliced`, compiled: for many spans. `rows` are theirs."""
+    from gristmill.edits.splice_kernels import spliced
+
+    parts: list[pl.Series] = []
+    at = 0
+    for chunk in chunks(texts):
+        first, last = np.searchsorted(rows, [at, at + chunk.frame.height])
+        edits = spans[first:last]
+        starts, ends = (edits[name].cast(pl.Int64).to_numpy() for name in ("start", "end"))
+        data, offsets, broken = spliced(*chunk.bytes, rows[first:last] - at, starts, ends, *column(edits["replacement"]))
+        if broken >= 0:
+            _refuse(edits.row(broken, named=True), chunk.n_chars[rows[first + broken] - at])
+        parts.append(series(data, offsets))
+        at += chunk.frame.height
+    return pl.concat(parts).alias("text")
+
+
+def _refuse(edit: dict[str, Any], n_chars: int) -> NoReturn:
     raise ContractError(
         f"the edit {edit['rule']} [{edit['start']}, {edit['end']}) of document {edit['doc_id']} overlaps another one or leaves the text of "
         f"{n_chars} characters",
         where="table edits",
         fix="Edits and documents of different versions were read together; materialise `edits` anew.",
     )
-
-
-def _replaced(text: str, spans: list[tuple[int, int, str]]) -> str:
-    """`text` with each span [start, end) replaced; the spans are sorted and neither overlap nor leave the text."""
-    pieces: list[str] = []
-    at = 0
-    for start, end, replacement in spans:
-        pieces += (text[at:start], replacement)
-        at = end
-    return "".join([*pieces, text[at:]])

@@ -1,5 +1,7 @@
 """Views: which edits each stage sees."""
 
+from collections.abc import Iterator
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,13 @@ from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.hashing import text_hash
 
 NO_EDITS, NO_CUTS = CONTRACTS["edits"].empty(), CONTRACTS["cuts"].empty()
+
+
+@pytest.fixture(params=["few edits, in Python", "many, compiled"], scope="module", autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(views, "FEW", views.FEW if request.param.startswith("few") else -1)
+        yield
 
 
 def documents(**texts: str) -> pl.DataFrame:
@@ -36,6 +45,7 @@ def test_masks_belong_to_the_final_view_alone() -> None:
     assert final["doc_id"].to_list() == ["b", "a"]
     assert final["text"][0] == "é write to LONGER or M"
     assert final["text_hash"].to_list() == [text_hash("é write to LONGER or M"), text_hash("one")]
+    assert given["text_hash"][0] == text_hash(given["text"][0])  # what is read is not written to
 
 
 def test_edits_of_documents_that_are_not_there_change_nothing() -> None:
@@ -99,3 +109,24 @@ def test_lines_that_go_together_and_what_replaces_one_of_them() -> None:
 def test_without_hashes_no_text_is_hashed() -> None:
     given, gone = documents(a="one two", b="three"), edits(("a", 0, 4, "", "x"))
     assert views.clean(given.drop("text_hash"), gone).equals(views.clean(given, gone).drop("text_hash"))
+
+
+_PIECES = st.text(st.sampled_from("ab \né是😀"), max_size=150)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(_PIECES, st.lists(st.tuples(st.integers(0, 150), st.text(max_size=2)), max_size=8)), min_size=1, max_size=6))
+def test_many_texts_with_many_edits(drawn: list[tuple[str, list[tuple[int, str]]]]) -> None:
+    expected, rows = [], []
+    for number, (text, cuts) in enumerate(drawn):
+        bounds = sorted((min(at, len(text)), replacement) for at, replacement in cuts)
+        spans = [(a, b, replacement) for (a, replacement), (b, _) in zip(bounds[::2], bounds[1::2], strict=False)]
+        spans = [span for span, before in zip(spans, [None, *spans], strict=False) if before is None or span[0] > before[0]]
+        rows += [(f"{number}", *span, "x") for span in spans]
+        for start, end, replacement in reversed(spans):
+            text = text[:start] + replacement + text[end:]
+        expected.append(text)
+    given = documents(**{f"{number}": text for number, (text, _) in enumerate(drawn)})
+    found = views.clean(given, edits(*rows))
+    assert found["text"].to_list() == expected
+    assert found["text_hash"].to_list() == [text_hash(text) for text in expected]

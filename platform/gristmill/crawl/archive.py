@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,7 +27,7 @@ Headers = dict[str, str]
 """Header fields by lower-case name; of a repeated one, the first."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Located:
     """A record, or a place where there should have been one, and how many bytes of the file it takes."""
 
@@ -78,10 +78,12 @@ def records(path: Path, start: int = 0, end: int | None = None, keep: Keep | Non
         pending: Located | None = None
         for found in _scan(data, start, end, keep or (lambda headers, length: False)):
             if pending is not None:
-                yield replace(pending, length=max(found.offset - pending.offset, 0))
+                pending.length = max(found.offset - pending.offset, 0)
+                yield pending
             pending = found
         if pending is not None:
-            yield replace(pending, length=end - pending.offset)
+            pending.length = end - pending.offset
+            yield pending
 
 
 def record_starts(path: Path) -> tuple[list[int], bool]:

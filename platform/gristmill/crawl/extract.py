@@ -8,6 +8,8 @@ cached by both.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import functools
 import json
 import os
 import select
@@ -17,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -26,6 +29,7 @@ import pyarrow as pa
 
 import gristmill
 from gristmill.crawl.content import Extractor, extract, extractor_version
+from gristmill.crawl.extraction_worker import READY
 from gristmill.crawl.responses import Refused
 from gristmill.errors import GristmillError
 from gristmill.lake.cache import KeyedCache
@@ -35,6 +39,12 @@ VERSION = "1"
 START_SECONDS = 60.0
 WALL_FACTOR, WALL_SLACK_SECONDS = 10.0, 60.0
 """A child that sleeps uses no CPU time: it is ended after ten times the CPU limit and a minute."""
+
+AHEAD = 4  # pages that a child may have been sent and not answered
+PIPE_BYTES = 1 << 18
+"""What a pipe holds, instead of 64 KiB, which a page fills. Far more of it would lie outside the processor's caches."""
+MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(128 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
+"""glibc keeps what a page needed for the next one, where it would give it back to the system and ask for it again."""
 
 
 @dataclass(frozen=True)
@@ -67,25 +77,23 @@ class Extraction:
         self._stop()
         self._errors.close()
 
-    def text(self, request: Request) -> str:
-        """The extracted text; Refused when the page cannot be extracted."""
+    def texts(self, requests: Iterable[Request]) -> Iterator[tuple[Request, str | Refused]]:
+        """Each request with its extracted text, or with why the page cannot be extracted, in order.
+
+        The child is sent pages ahead of those that it has answered, so that neither waits for the other.
+        """
+        left = deque(requests)
         if self._child is not None and self._child.poll() is not None:
-            self._stop()  # it ended between two pages; the next one is not to blame
-        child = self._child or self._start()
-        header = json.dumps({"charset": request.charset, "extractor": request.extractor}).encode()
-        try:
-            assert child.stdin is not None
-            child.stdin.write(struct.pack(">II", len(header), len(request.payload)) + header + request.payload)
-            child.stdin.flush()
-            answer = self._answer(child, WALL_FACTOR * self.timeout_seconds + WALL_SLACK_SECONDS)
-        except BrokenPipeError:
-            answer = None
-        if answer is None:
-            raise self._post_mortem(child)
-        about, text = answer
-        if "error" in about:
-            raise Refused(about["error"], about["message"])
-        return text.decode()
+            self._stop()  # it ended before these pages; none of them is to blame
+        while left:
+            talk = _Talk(self._child or self._start(), left)
+            try:
+                yield from talk.answers(WALL_FACTOR * self.timeout_seconds + WALL_SLACK_SECONDS)
+            finally:
+                if left:
+                    self._stop()  # it ended, or nobody wants the answers that are still to come
+            if left:
+                yield left.popleft(), self._post_mortem(talk.child)
 
     def _start(self) -> subprocess.Popen[bytes]:
         # The child finds the engine where this process found it, installed or not.
@@ -96,9 +104,15 @@ class Extraction:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            bufsize=0,
+            env={**os.environ, **MALLOC, "PYTHONPATH": os.pathsep.join(paths)},
         )
-        if self._answer(child, START_SECONDS) is None:
+        assert child.stdin is not None and child.stdout is not None
+        os.set_blocking(child.stdin.fileno(), False)
+        for pipe in (child.stdin, child.stdout):
+            with contextlib.suppress(OSError):  # a limit of the user's: slower, nothing else
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        if not select.select([child.stdout], [], [], START_SECONDS)[0] or child.stdout.read(len(READY)) != READY:
             child.kill()
             child.wait()
             self._errors.seek(0)
@@ -108,32 +122,7 @@ class Extraction:
         self._child = child
         return child
 
-    def _answer(self, child: subprocess.Popen[bytes], wall_seconds: float) -> tuple[dict[str, str], bytes] | None:
-        """The header and the text that the child answers; None when it ended, or had to be ended."""
-        deadline = time.monotonic() + wall_seconds
-        lengths = self._read(child, 8, deadline)
-        if lengths is None:
-            return None
-        header, text = struct.unpack(">II", lengths)
-        data = self._read(child, header + text, deadline)
-        return None if data is None else (json.loads(data[:header]), data[header:])
-
-    def _read(self, child: subprocess.Popen[bytes], size: int, deadline: float) -> bytes | None:
-        assert child.stdout is not None
-        pieces: list[bytes] = []
-        while size:
-            ready, _, _ = select.select([child.stdout], [], [], max(deadline - time.monotonic(), 0))
-            piece = os.read(child.stdout.fileno(), size) if ready else b""
-            if not piece:
-                if not ready:
-                    child.send_signal(signal.SIGPROF)  # as its own timer would
-                return None
-            pieces.append(piece)
-            size -= len(piece)
-        return b"".join(pieces)
-
     def _post_mortem(self, child: subprocess.Popen[bytes]) -> Refused:
-        self._stop()
         if child.returncode == -signal.SIGPROF:
             return Refused("Timeout", f"extraction took more than {self.timeout_seconds:g} s of CPU time")
         return Refused("Crash", f"the extraction worker ended with status {child.returncode}")
@@ -150,6 +139,79 @@ class Extraction:
                 self._child.kill()
                 self._child.wait()
             self._child = None
+
+
+class _Talk:
+    """What goes to a child and comes from it. A request leaves `left` with its answer."""
+
+    def __init__(self, child: subprocess.Popen[bytes], left: deque[Request]):
+        assert child.stdin is not None and child.stdout is not None
+        self.child = child
+        self._into, self._from = child.stdin.fileno(), child.stdout.fileno()
+        self._left, self._sent = left, 0  # of `left`, how many the child has been sent, or is being sent
+        self._going: deque[memoryview] = deque()
+        self._coming = bytearray()
+
+    def answers(self, wall_seconds: float) -> Iterator[tuple[Request, str | Refused]]:
+        """Until the child ends: the next of `left` is to blame then."""
+        deadline = time.monotonic() + wall_seconds
+        while self._left:
+            while not self._going and self._sent < min(len(self._left), AHEAD):
+                self._queue(self._left[self._sent])
+            wanted = [self._into] if self._going else []
+            readable, writable, _ = select.select([self._from], wanted, [], max(deadline - time.monotonic(), 0))
+            if not readable and not writable:
+                self.child.send_signal(signal.SIGPROF)  # as its own timer would
+                return
+            if writable and not self._send():
+                self._going.clear()  # it has ended: what it answered before is still to be read
+                self._sent = len(self._left)
+            if readable:
+                piece = os.read(self._from, PIPE_BYTES)
+                if not piece:
+                    return
+                self._coming += piece
+                for answer in self._whole():
+                    yield self._left.popleft(), answer
+                    self._sent -= 1
+                    deadline = time.monotonic() + wall_seconds
+
+    def _queue(self, request: Request) -> None:
+        header = _header(request.charset, request.extractor)
+        self._going += (memoryview(struct.pack(">II", len(header), len(request.payload)) + header), memoryview(request.payload))
+        self._sent += 1
+
+    def _send(self) -> bool:
+        """Sends what the pipe has room for; False when nobody reads it."""
+        try:
+            done = os.writev(self._into, self._going)
+        except BrokenPipeError:
+            return False
+        except BlockingIOError:
+            return True
+        while self._going and done >= len(self._going[0]):
+            done -= len(self._going.popleft())
+        if done:
+            self._going[0] = self._going[0][done:]
+        return True
+
+    def _whole(self) -> Iterator[str | Refused]:
+        """The answers that have come whole."""
+        at = 0
+        while len(self._coming) >= at + 8:
+            header, text = struct.unpack_from(">II", self._coming, at)
+            begin, end = at + 8 + header, at + 8 + header + text
+            if len(self._coming) < end:
+                break
+            about = json.loads(self._coming[at + 8 : begin]) if header else None
+            yield Refused(about["error"], about["message"]) if about else self._coming[begin:end].decode()
+            at = end
+        del self._coming[:at]
+
+
+@functools.cache
+def _header(charset: str | None, extractor: Extractor) -> bytes:
+    return json.dumps({"charset": charset, "extractor": extractor}).encode()
 
 
 def extract_all(requests: list[Request], extraction: Extraction, cache_of: Any) -> tuple[dict[str, str], dict[str, Refused], int]:
@@ -171,14 +233,12 @@ def extract_all(requests: list[Request], extraction: Extraction, cache_of: Any) 
         cached += len(found)
         texts.update({key: _unpacked(value) for key, value in found.items()})
         fresh: dict[str, bytes] = {}
-        for key, request in mine.items():
-            if key in found:
-                continue
-            try:
-                texts[key] = extraction.text(request)
-                fresh[key] = _packed(texts[key])
-            except Refused as why:
-                refused[key] = why
+        for request, answer in extraction.texts(request for key, request in mine.items() if key not in found):
+            if isinstance(answer, Refused):
+                refused[request.key] = answer
+            else:
+                texts[request.key] = answer
+                fresh[request.key] = _packed(answer)
         cache.put_many(fresh)
     return texts, refused, cached
 

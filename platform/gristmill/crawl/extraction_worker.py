@@ -1,18 +1,21 @@
 """The process in which pages are extracted, so that one that hangs or crashes in C takes nothing else with it.
 
-Reads requests from its standard input and answers on its standard output, one at a time (`extract.py` is the other
-end). Both ways a message is two lengths (4 bytes each, big-endian), a JSON header and a body: a payload, or its text.
+Says READY, then reads requests from its standard input and answers on its standard output, one at a time (`extract.py` is
+the other end). Both ways a message is two lengths (4 bytes each, big-endian), a JSON header and a body: a payload, or its text.
+An answer with a text has no header.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import resource
 import signal
 import struct
 import sys
-from typing import BinaryIO
+
+READY = b"ready"
 
 MEMORY_BYTES = 4 << 30
 """Address space of the worker: a page that wants more fails alone."""
@@ -30,27 +33,23 @@ def main() -> None:
 
     for extractor in sys.argv[2:]:
         extract(b"<html><body><p>warm</p></body></html>", None, extractor)  # type: ignore[arg-type]
-    _answer(answers, {})
+    answers.write(READY)
+    answers.flush()
+    header_of = functools.cache(json.loads)
     while lengths := requests.read(8):
         header_length, payload_length = struct.unpack(">II", lengths)
-        header = json.loads(requests.read(header_length))
+        header = header_of(requests.read(header_length))
         payload = requests.read(payload_length)
         # ITIMER_PROF counts this process's CPU time; SIGPROF's default action ends it, also in the middle of a C call.
         signal.setitimer(signal.ITIMER_PROF, seconds)
         try:
-            text, answer = extract(payload, header["charset"], header["extractor"]).encode(), {}
+            text, answer = extract(payload, header["charset"], header["extractor"]).encode(), b""
         except Exception as error:  # any library's: the page is quarantined with it
-            text, answer = b"", {"error": type(error).__name__, "message": str(error)[:500]}
+            text, answer = b"", json.dumps({"error": type(error).__name__, "message": str(error)[:500]}).encode()
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
-        _answer(answers, answer, text)
-
-
-def _answer(stream: BinaryIO, answer: dict[str, str], text: bytes = b"") -> None:
-    header = json.dumps(answer).encode()
-    stream.write(struct.pack(">II", len(header), len(text)) + header)
-    stream.write(text)
-    stream.flush()
+        answers.write(struct.pack(">II", len(answer), len(text)) + answer + text)
+        answers.flush()
 
 
 if __name__ == "__main__":

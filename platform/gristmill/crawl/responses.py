@@ -53,7 +53,7 @@ def charset_of(content_type: str) -> str | None:
 def parse_response(block: bytes) -> Response:
     """The HTTP response in a record's block."""
     head, blank, body = block.partition(b"\r\n\r\n")
-    if not blank or (0 <= block.find(b"\n\n") < len(head)):
+    if not blank or block.find(b"\n\n", 0, len(head) + 1) >= 0:
         head, blank, body = block.partition(b"\n\n")
     lines = head.decode("latin-1").splitlines()
     status = re.match(r"HTTP/\d(?:\.\d)?\s+(\d{3})\b", lines[0]) if lines else None

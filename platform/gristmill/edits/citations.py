@@ -11,7 +11,7 @@ import re
 
 import polars as pl
 
-from gristmill.edits.spans import SCHEMA
+from gristmill.edits.spans import SCHEMA, in_order
 
 VERSION = "1"
 
@@ -28,4 +28,4 @@ def find_citations(extracted: pl.DataFrame) -> pl.DataFrame:
         for doc_id, text in extracted.filter(pl.col("text").str.contains(_MAY_HOLD)).select("doc_id", "text").iter_rows()
         for mark in _MARK.finditer(text)
     ]
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row").sort("doc_id", "start")
+    return in_order([pl.DataFrame(rows, schema=SCHEMA, orient="row")])

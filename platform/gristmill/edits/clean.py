@@ -28,4 +28,4 @@ def find_clean_edits(documents: pl.DataFrame, line_rules: Sequence[Rule], strips
         found = apart_from(found, find_markdown_edits(documents))
     if "citations" in strips:
         found = apart_from(found, find_citations(documents))
-    return found.sort("doc_id", "start")
+    return found

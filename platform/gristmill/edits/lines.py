@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gristmill.edits.spans import SCHEMA
+from gristmill.edits.spans import SCHEMA, in_order
 from gristmill.errors import RecipeError
 from gristmill.policy.rules import Rule
 from gristmill.signals import lines
@@ -35,7 +35,7 @@ def find_line_edits(documents: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFr
     found = [pl.DataFrame(schema=SCHEMA)]
     if rules:
         found += [_of_chunk(chunk, rules) for chunk in chunks(documents.select("doc_id", "text"))]
-    return pl.concat(found).sort("doc_id", "start")
+    return in_order(found)
 
 
 def _of_chunk(chunk: Chunk, rules: Sequence[Rule]) -> pl.DataFrame:

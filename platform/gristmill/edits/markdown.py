@@ -43,6 +43,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from gristmill.edits.spans import SCHEMA, in_order
 from gristmill.signals import segment
 from gristmill.signals.chunk import Chunk, chunks
 
@@ -51,15 +52,13 @@ RULE = "strip.markdown"
 
 CODE = "code"  # the language of documents that are source code, in which `# ` begins a comment
 
-_SCHEMA = {"doc_id": pl.String, "start": pl.Int64, "end": pl.Int64, "replacement": pl.String, "rule": pl.String}
-
 
 def find_markdown_edits(documents: pl.DataFrame) -> pl.DataFrame:
     """The contract `edits` for `documents` (doc_id, text): spans of Markdown syntax to remove, by doc_id and start."""
     if "language" in documents.columns:
         documents = documents.filter(pl.col("language").ne_missing(CODE))
-    parts = [pl.DataFrame(schema=_SCHEMA), *(_edits(chunk) for chunk in chunks(documents.select("doc_id", "text")))]
-    return pl.concat(parts).sort("doc_id", "start")
+    parts = [pl.DataFrame(schema=SCHEMA), *(_edits(chunk) for chunk in chunks(documents.select("doc_id", "text")))]
+    return in_order(parts)
 
 
 def _edits(chunk: Chunk) -> pl.DataFrame:
@@ -69,5 +68,5 @@ def _edits(chunk: Chunk) -> pl.DataFrame:
     _, spans = markdown_spans(data, offsets, segment.tables().classes)
     return pl.DataFrame(
         {"doc_id": chunk.frame["doc_id"].gather(spans[:, 0]), "start": spans[:, 1], "end": spans[:, 2], "replacement": "", "rule": RULE},
-        schema=_SCHEMA,
+        schema=SCHEMA,
     )

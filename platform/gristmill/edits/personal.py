@@ -25,7 +25,7 @@ import polars as pl
 
 from gristmill.edits import addresses, credentials, identifiers
 from gristmill.edits.overlaps import Span, merged, replaced
-from gristmill.edits.spans import SCHEMA
+from gristmill.edits.spans import SCHEMA, in_order
 
 VERSION = "4"
 
@@ -62,7 +62,7 @@ def find_masks(clean: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
         for part in clean.select("doc_id", "text").iter_slices(DOCUMENTS_AT_ONCE):
             for doc_id, line, at in _lines(part.filter(may_hold), "secret" in kinds).filter(may_hold).iter_rows():
                 rows += [(doc_id, at + start, at + end, replacement, rule) for start, end, replacement, rule in _masks(line, searches)]
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row").sort("doc_id", "start")
+    return in_order([pl.DataFrame(rows, schema=SCHEMA, orient="row")])
 
 
 def _lines(documents: pl.DataFrame, keys: bool) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from gristmill.errors import ContractError
+from gristmill.lake.order import rises
 
 TIME = pl.Datetime("us", "UTC")
 
@@ -375,7 +376,10 @@ def conform(table: str, frame: pl.DataFrame) -> pl.DataFrame:
             raise ContractError(f"must be {kind}, is {frame.schema[name]}", where=f"table {table}, column {name}")
         if name not in contract.nullable and frame[name].null_count():
             raise ContractError(f"has {frame[name].null_count()} null values", where=f"table {table}, column {name}")
-    frame = frame.select(*contract.schema, *sorted(extra)).sort(contract.key)
+    frame = frame.select(*contract.schema, *sorted(extra))
+    if rises(frame, contract.key, strictly=True):
+        return frame.rechunk()
+    frame = frame.sort(contract.key)
     duplicated = frame.select(contract.key).is_duplicated()
     if duplicated.any():
         example = frame.filter(duplicated).select(contract.key).row(0)

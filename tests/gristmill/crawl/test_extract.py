@@ -17,50 +17,84 @@ def request(payload: bytes, extractor="resiliparse", charset: str | None = None)
     return Request(f"sha256:{payload[:400].hex()}", payload, charset, extractor)
 
 
+def text_of(extraction: Extraction, asked: Request) -> str:
+    ((_, answer),) = extraction.texts([asked])
+    if isinstance(answer, Refused):
+        raise answer
+    return answer
+
+
 def test_a_child_extracts_what_this_process_would(page):
     with Extraction(10, ["resiliparse"]) as extraction:
         for payload in (page("a"), page("ü"), b"", bytes(range(256)), b"x" * 500_000):
-            assert extraction.text(request(payload)) == extract(payload, None, "resiliparse")
+            assert text_of(extraction, request(payload)) == extract(payload, None, "resiliparse")
         assert extraction.restarts == 0
 
 
 def test_a_page_that_hangs_in_c_is_stopped_and_the_next_one_goes_on(page):
     with Extraction(0.3, ["resiliparse"]) as extraction:
-        assert "story of a" in extraction.text(request(page("a")))
+        assert "story of a" in text_of(extraction, request(page("a")))
         with pytest.raises(Refused) as refused:
-            extraction.text(request(ENDLESS))
+            text_of(extraction, request(ENDLESS))
         assert refused.value.error == "Timeout" and "0.3 s" in refused.value.message
-        assert "story of b" in extraction.text(request(page("b")))
+        assert "story of b" in text_of(extraction, request(page("b")))
         assert extraction.restarts == 1
 
 
 def test_the_limit_is_per_page(page):
     with Extraction(0.5, ["resiliparse"]) as extraction:
-        for i in range(600):  # together they take longer than one may
-            extraction.text(request(page(f"{i}") + b"<p>more of it</p>" * 1_000))
+        asked = [request(page(f"{i}") + b"<p>more of it</p>" * 1_000) for i in range(600)]  # together they take longer than one may
+        assert all(isinstance(answer, str) for _, answer in extraction.texts(asked))
         assert extraction.restarts == 0
+
+
+def test_pages_are_sent_ahead_and_answered_in_order(page):
+    sizes = [0, 1, 70_000, 3_000_000, 10, 200_000] * 20  # of plain text, so that answers fill their pipe as well
+    asked = [Request(f"{i}", f"{i} ".encode() + b"x" * size, None, "plain") for i, size in enumerate(sizes)]
+    with Extraction(10, ["resiliparse"]) as extraction:
+        found = list(extraction.texts(asked))
+        assert [each for each, _ in found] == asked
+        assert [answer for _, answer in found] == [extract(each.payload, None, "plain") for each in asked]
+        assert extraction.restarts == 0
+
+
+def test_pages_behind_one_that_ends_its_child_are_asked_again(page):
+    asked = [request(ENDLESS if i in (3, 4, 9) else page(f"{i}")) for i in range(10)]
+    with Extraction(0.3, ["resiliparse"]) as extraction:
+        found = [answer for _, answer in extraction.texts(asked)]
+        assert extraction.restarts == 2  # the last one ended with its child, which no page needed again
+    assert [i for i, answer in enumerate(found) if isinstance(answer, Refused)] == [3, 4, 9]
+    assert all(f"story of {i}" in found[i] for i in (0, 1, 2, 5, 6, 7, 8))
+
+
+def test_answers_that_nobody_reads_are_not_taken_for_the_next_ones(page):
+    with Extraction(10, ["resiliparse"]) as extraction:
+        for answer in extraction.texts(request(page(f"{i}")) for i in range(5)):
+            assert "story of 0" in answer[1]
+            break
+        assert "story of z" in text_of(extraction, request(page("z")))
 
 
 def test_a_child_that_dies_costs_its_page_only(page):
     with Extraction(60, ["resiliparse"]) as extraction:
-        extraction.text(request(page("a")))
+        text_of(extraction, request(page("a")))
         child = extraction._child
         assert child is not None
         timer = threading.Timer(0.2, os.kill, (child.pid, signal.SIGSEGV))
         timer.start()
         with pytest.raises(Refused, match="Crash"):
-            extraction.text(request(ENDLESS))
+            text_of(extraction, request(ENDLESS))
         timer.join()
-        assert "story of b" in extraction.text(request(page("b")))
+        assert "story of b" in text_of(extraction, request(page("b")))
         os.kill(extraction._child.pid, signal.SIGKILL)  # between two pages: nobody is to blame
         extraction._child.wait()
-        assert "story of c" in extraction.text(request(page("c")))
+        assert "story of c" in text_of(extraction, request(page("c")))
 
 
 def test_a_worker_that_cannot_start_says_why(monkeypatch):
     monkeypatch.setenv("PYTHONHOME", "/nonexistent")
     with Extraction(1, ["resiliparse"]) as extraction, pytest.raises(GristmillError, match="does not start") as error:
-        extraction.text(request(b"x"))
+        text_of(extraction, request(b"x"))
     assert error.value.fix
 
 

@@ -15,6 +15,7 @@ from gristmill.signals.kernels.repetition import (
     N_COUNTS,
     PARAGRAPHS,
 )
+from gristmill.signals.kernels.sixtyfours import WIDTH, among, below, first_of
 from gristmill.signals.kernels.tables import slot_of, table_size
 from gristmill.signals.segment import KNOWN
 
@@ -75,10 +76,18 @@ def text_counts(data, offsets, flags):  # type: ignore[no-untyped-def]
         hashes = ellipses = lines = bullets = trailing = 0
         dots, last_dots, blank, any_of_line, in_ellipsis = 0, 0, True, False, False
         while i < stop:
+            if i + WIDTH <= len(data):  # printed ASCII but `#` and `.`, of which only where a line begins matters
+                told = ~among(data, i, 0x20, 0x7E) | among(data, i, 0x23, 0x23) | among(data, i, 0x2E, 0x2E)
+                run = min(first_of(told), stop - i)
+                if run:
+                    solid = among(data, i, 0x21, 0x7E) & below(run)
+                    any_of_line, dots = True, 0
+                    if solid:
+                        bullets += blank and data[i + first_of(solid)] == 0x2D
+                        blank, in_ellipsis, last_dots = False, False, 0
+                    i += run
+                    continue
             point, i = decode(data, i)
-            if 0x30 <= point <= 0x7A:  # nothing that is looked for
-                any_of_line, blank, in_ellipsis, dots, last_dots = True, False, False, 0, 0
-                continue
             flag = flags_of(flags, point)
             if flag & LINE_END:
                 lines += 1

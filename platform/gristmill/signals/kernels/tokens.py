@@ -352,12 +352,13 @@ def _room(offsets):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def token_spans(data, offsets, flags, keys, kinds, cuts, lengths):  # type: ignore[no-untyped-def]
-    """starts, ends (bytes, int64), chars (int32), keys (uint64) of every token, and bounds (int64 [texts + 1])."""
+def token_spans(data, offsets, room, flags, keys, kinds, cuts, lengths):  # type: ignore[no-untyped-def]
+    """starts, ends (bytes, int64), chars (int32), keys (uint64) of every token, and bounds (int64 [texts + 1]).
+
+    `room`: what they are written to, for as many tokens as there are bytes.
+    """
     texts = len(offsets) - 1
-    most = offsets[-1] - offsets[0]  # a token has a byte; what is not written to costs no memory
-    starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)
-    chars, hashes = np.empty(most, np.int32), np.empty(most, np.uint64)
+    starts, ends, chars, hashes = room
     bounds = np.zeros(texts + 1, np.int64)
     points, sorts, at, out, tail = _room(offsets)
     known, known_ends = np.zeros(_KNOWN_RUNS, np.uint64), np.zeros(_KNOWN_RUNS, np.uint64)

@@ -239,12 +239,13 @@ def _contractions(points, sorts, cuts, m, space_behind):  # type: ignore[no-unty
 
 
 @compiled
-def treebank_spans(data, offsets, flags, abbreviations, starters):  # type: ignore[no-untyped-def]
-    """starts, ends (bytes, int64), chars (int32), keys (uint64) of every token, and bounds (int64 [texts + 1])."""
+def treebank_spans(data, offsets, written, flags, abbreviations, starters):  # type: ignore[no-untyped-def]
+    """starts, ends (bytes, int64), chars (int32), keys (uint64) of every token, and bounds (int64 [texts + 1]).
+
+    `written`: what they are written to, for as many tokens as there are bytes.
+    """
     texts = len(offsets) - 1
-    most = offsets[-1] - offsets[0]
-    starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)
-    chars, keys = np.empty(most, np.int32), np.empty(most, np.uint64)
+    starts, ends, chars, keys = written
     bounds = np.zeros(texts + 1, np.int64)
     room = 64
     points, sorts, at = np.empty(room, np.uint32), np.empty(room, np.uint8), np.empty(room + 1, np.int64)

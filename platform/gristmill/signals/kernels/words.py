@@ -11,16 +11,15 @@ from gristmill.signals.segment import DIGIT, FORMAT, LETTER, SPACE, UNSPACED
 
 
 @compiled
-def word_spans(data, offsets, classes):  # type: ignore[no-untyped-def]
+def word_spans(data, offsets, room, classes):  # type: ignore[no-untyped-def]
     """starts, ends (bytes, int64), chars (int32), keys (uint64) of every word, and bounds (int64 [texts + 1]).
 
     Words as `segment` defines them: text i has the words bounds[i] to bounds[i + 1]. `chars` counts code points
-    without format characters; `keys` hashes them as written, upper and lower case apart.
+    without format characters; `keys` hashes them as written, upper and lower case apart. `room`: what they are written to, for
+    half as many words as there are bytes (one with spaces has a byte and a space, one without three bytes), one a text and one.
     """
     texts = len(offsets) - 1
-    most = (offsets[-1] - offsets[0]) // 2 + texts + 1  # a spaced word has a byte and a space, an unspaced letter three bytes
-    starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)  # what is not written to costs no memory
-    chars, keys = np.empty(most, np.int32), np.empty(most, np.uint64)
+    starts, ends, chars, keys = room
     bounds = np.zeros(texts + 1, np.int64)
     last_block = len(data) - WIDTH - 8  # of the last word of a block eight bytes are read
     n = 0
