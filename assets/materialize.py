@@ -7,6 +7,7 @@ downstream in the same run can follow.
 """
 
 import json
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,12 +21,13 @@ import dagster as dg
 from assets.columns import definition_metadata
 from assets.shown import BUILD, materialization_metadata, metadata_value
 from gristmill.errors import LakeError
-from gristmill.lake import disk
+from gristmill.lake import damage, disk
 from gristmill.lake.failures import ATTEMPTS, Failure, Failures
 from gristmill.lake.lease import Holder, Lease
+from gristmill.lake.processes import Process
 from gristmill.lake.workspace import Check, Inputs, Made, Output, Partition, Workspace
 from gristmill.lineage.builds.builds import READERS, next_name
-from gristmill.lineage.plan import made as why_made
+from gristmill.lineage.plan.made import Why, lines
 from gristmill.lineage.plan.plan import SOURCE
 from gristmill.lineage.plan.reasons import Code
 from gristmill.recipe import Recipe
@@ -40,6 +42,7 @@ Dep = str | tuple[str, dg.PartitionMapping]
 Make = Callable[..., Made]
 
 PARTITIONS = "gristmill/partitions"  # run tag: the partitions of the run's range that are to be made (JSON)
+STEP = "gristmill/step"  # run tag: the processes that work on the run, its step's and the one that started that (JSON)
 OWNERS = ["team:data"]
 
 
@@ -65,8 +68,9 @@ class _Step:
             made = self.make(self.workspace, partition, **self.resources)
             seconds = time.monotonic() - start
             return self.workspace.store(self.name, partition, made, self.code_version, inputs[partition], seconds, self.held), False
-        except Exception as error:  # libraries say in many ways that a disk is full, and not which
-            if told := disk.explained(error, self.workspace.lake.local_folders, f"{self.name}[{partition}]" if partition else self.name):
+        except Exception as error:  # libraries say in many ways that a disk is full or a table damaged, and not which
+            named = f"{self.name}[{partition}]" if partition else self.name
+            if told := disk.explained(error, self.workspace.lake.local_folders, named) or damage.explained(error, self.workspace.lake):
                 raise told from error
             raise
 
@@ -123,6 +127,7 @@ def made_asset(
     )
     def _asset(context: dg.AssetExecutionContext) -> Iterator[Any]:
         workspace = context.resources.lake.workspace(recipe)
+        context.instance.add_run_tags(context.run_id, at_work())
         step = _Step(name, make, workspace, code_version, held == "manual", {each: getattr(context.resources, each) for each in resources})
         wanted = _wanted(context, partitions is not None)
         claims = {"run": context.run_id, "code_version": code_version, "partitions": wanted}
@@ -230,12 +235,7 @@ class _Failing:
             self.context.log.error(f"{name}[{partition}]: the failure could not be noted in the lake: {unwritten}")
             failure = Failure(1, error, self.code_version, digests, run)
         self._before.add(partition)
-        metadata: dict[str, Any] = {
-            "failure": str(failure),
-            "left alone": failure.left_alone,
-            "error": dg.MetadataValue.md(f"```\n{failure.error}\n```"),
-        }
-        self.context.log_event(dg.AssetObservation(self.key, partition=partition, metadata=metadata, description=str(failure)))
+        self.context.log_event(observation(self.key, partition, failure))
 
     def clear(self, partition: Partition) -> None:
         if partition in self._before:
@@ -250,6 +250,21 @@ class _Failing:
             metadata={str(partition): dg.MetadataValue.md(f"```\n{error}\n```") for partition, error in self.errors.items()},
             allow_retries=False,
         )
+
+
+def at_work() -> dict[str, str]:
+    """The tag of a run that this process works on."""
+    return {STEP: json.dumps([str(Process.here()), str(Process.of(os.getppid()))])}
+
+
+def observation(key: dg.AssetKey, partition: Partition, failure: Failure) -> dg.AssetObservation:
+    """How an asset's page shows that a partition failed."""
+    metadata: dict[str, Any] = {
+        "failure": str(failure),
+        "left alone": failure.left_alone,
+        "error": dg.MetadataValue.md(f"```\n{failure.error}\n```"),
+    }
+    return dg.AssetObservation(key, partition=partition, metadata=metadata, description=str(failure))
 
 
 def _wanted(context: dg.AssetExecutionContext, partitioned: bool) -> list[Partition]:
@@ -301,10 +316,11 @@ def _stood(
     workspace: Workspace, name: str, code_version: str, code: Code, inputs: Mapping[Partition, Inputs]
 ) -> dict[Partition, tuple[Output | None, list[str]]]:
     """What the partitions hold before they are made, and why they are made."""
+    why = Why(workspace, name, code_version, code)
 
     def look(partition: Partition) -> tuple[Output | None, list[str]]:
         head = workspace.head(name, partition)
-        return head, why_made.lines(why_made.reasons(workspace, head, name, code_version, code, inputs[partition]))
+        return head, lines(why.reasons(head, inputs[partition]))
 
     with ThreadPoolExecutor(READERS) as readers:
         return dict(zip(inputs, readers.map(look, inputs), strict=True))

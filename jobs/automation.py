@@ -6,7 +6,7 @@ that fails consumes the edge. This one decides from the current state.
 At most CAP partitions of an asset are asked for in a tick, in at most RANGES ranges, since Dagster starts a run for each
 range without a gap; the next tick asks for more. A partition that failed is tried again until it failed ATTEMPTS times with
 the same code and inputs, and is then left alone; `gristmill plan` and the asset's page say so. A run that failed before its
-step began (and so recorded nothing) is not tried again until the code version changes.
+step began, and so recorded nothing, counts as one that failed in it (`jobs.failed_runs`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import dagster as dg
+from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
 from dagster._core.definitions.declarative_automation.automation_condition import AutomationResult
 
 from gristmill.lake.workspace import Partition
 from gristmill.lineage.plan.plan import Plan
-from jobs.driver import DRIVER, fail_abandoned_runs
+from jobs.abandoned import DRIVER, fail_abandoned_runs
+from jobs.failed_runs import count_failed_runs
+from resources.lake import open_lake
 
 PLANS = "_gristmill_plans"
 CAP = 1_000  # partitions of an asset, per tick
@@ -33,13 +36,11 @@ class _OfThePlan(dg.AutomationCondition[dg.AssetKey]):
         raise NotImplementedError
 
     def evaluate(self, context: dg.AutomationContext) -> AutomationResult:
-        from jobs.definitions import plan_of
-
         view = context.asset_graph_view
         namespace = "/".join(context.key.path[:-1])
         plans = view.__dict__.setdefault(PLANS, {})  # one plan per namespace and tick
         if namespace not in plans:
-            plans[namespace] = None if _driver_is_at_work(view.instance) else plan_of(namespace, view.instance, view.asset_graph)
+            plans[namespace] = None if _driver_is_at_work(view.instance) else _planned(namespace, view)
         found = self.chosen(plans[namespace], context.key.path[-1]) if plans[namespace] else []
         if not found:
             return AutomationResult(context, context.get_empty_subset())
@@ -102,8 +103,19 @@ def capped(order: Collection[Partition], ready: Collection[Partition]) -> list[P
     return taken
 
 
+def _planned(namespace: str, view: AssetGraphView) -> Plan:
+    from jobs.definitions import plan_of, workspace_of
+
+    planned = plan_of(namespace, view.instance, view.asset_graph)
+    if count_failed_runs(view.instance, workspace_of(namespace), planned):
+        planned = plan_of(namespace, view.instance, view.asset_graph)
+    return planned
+
+
 def _driver_is_at_work(instance: dg.DagsterInstance) -> bool:
-    fail_abandoned_runs(instance)
+    from jobs.definitions import lake_resource
+
+    fail_abandoned_runs(instance, open_lake(lake_resource()))
     active = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
     return any(DRIVER in run.tags for run in instance.get_runs(dg.RunsFilter(statuses=active)))
 

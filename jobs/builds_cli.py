@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gristmill.counting import counted
 from jobs import deployment
 from jobs.policy_cli import html_option, json_option
 
@@ -108,7 +109,7 @@ def record_command(namespace: str | None) -> None:
     if not planned.is_fresh:
         stale = sum(map(len, planned.reasons.values()))
         raise LakeError(
-            f"{stale:,} partitions are stale: this is no state to name",
+            f"{counted(stale, 'partition')} {'is' if stale == 1 else 'are'} stale: this is no state to name",
             where=driver.workspace.lake.root,
             fix="Run `gristmill rebuild`; it records the build.",
         )
@@ -132,7 +133,7 @@ def gc_command(keep: int, dry_run: bool, as_json: bool) -> None:
         return
     goes = "would go" if dry_run else "went"
     names = f": {', '.join(done.builds)}" if done.builds else ""
-    click.echo(f"{len(done.builds)} build{'' if len(done.builds) == 1 else 's'} {goes}{names}; {len(done.kept)} stay.")
+    click.echo(f"{counted(len(done.builds), 'build')} {goes}{names}; {counted(len(done.kept), 'stays', 'stay')}.")
     for kind, count in done.objects.items():
         click.echo(f"{count:8,} {kind} {goes}{', ' + size(done.bytes[kind]) if count else ''}")
 
@@ -198,4 +199,4 @@ def _warn_of_stale(namespace: str | None) -> None:
     """What stands now may be half of one build and half of the next."""
     stale = sum(map(len, deployment.driver(deployment.recipe(namespace)).plan().reasons.values()))
     if stale:
-        click.secho(f"current: {stale:,} partitions are stale; what they hold was made under other keys.", fg="yellow", err=True)
+        click.secho(f"current: {counted(stale, 'partition')} stale; what they hold was made under other keys.", fg="yellow", err=True)

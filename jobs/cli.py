@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gristmill.counting import counted
 from jobs import deployment
 from jobs.audit_cli import audit
 from jobs.builds_cli import builds, diff
@@ -31,8 +32,8 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except GristmillError as error:
             told: GristmillError | None = error
-        except Exception as error:  # SQLite's, SQLAlchemy's and Dagster's words for a full or read-only disk
-            told = _of_the_disk(error)
+        except Exception as error:  # a library's words for a full or read-only disk, or for a damaged table
+            told = _of_the_disk(error) or _of_the_lake(error)
             if told is None:
                 raise
         click.secho(f"error: {told}", fg="red", err=True)
@@ -45,6 +46,12 @@ def _of_the_disk(error: Exception) -> GristmillError | None:
 
     lake = [] if "://" in settings.lake_root() else [settings.lake_root()]
     return disk.explained(error, [settings.dagster_home_path(), *lake, settings.home()])
+
+
+def _of_the_lake(error: Exception) -> GristmillError | None:
+    from gristmill.lake import damage
+
+    return damage.explained(error, deployment.lake())
 
 
 @click.group(cls=Commands)
@@ -91,7 +98,8 @@ def crawl_add(name: str, sources: tuple[str, ...]) -> None:
     for recipe in takers:
         sync_shards(instance, lake, recipe)
     click.echo(
-        f"{name}: {len(shards)} shards registered or replaced. `gristmill plan` shows what they make stale; `gristmill rebuild` makes it."
+        f"{name}: {counted(len(shards), 'shard')} registered or replaced. "
+        "`gristmill plan` shows what they make stale; `gristmill rebuild` makes it."
     )
 
 
@@ -104,7 +112,7 @@ def crawl_list() -> None:
     for shard in shards(deployment.lake()):
         counts[shard.split("/")[0]] = counts.get(shard.split("/")[0], 0) + 1
     for name, count in counts.items():
-        click.echo(f"{name}\t{count} shards")
+        click.echo(f"{name}\t{counted(count, 'shard')}")
 
 
 @crawl.command("site")

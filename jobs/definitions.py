@@ -26,6 +26,7 @@ from resources.audit_log import AuditLogResource
 from resources.embedder import EmbedderResource
 from resources.event_log import DagsterGraph, asset_key
 from resources.lake import LakeResource, open_lake
+from resources.plan_cache import Held, PlanCache
 from resources.teacher import TeacherResource
 from resources.workers import Workers
 
@@ -108,10 +109,20 @@ def deployment() -> dict[str, Recipe]:
     return {recipe.namespace: recipe for recipe in settings.recipes()}
 
 
+def workspace_of(namespace: str) -> Workspace:
+    """What a recipe of the deployment holds in the deployment's lake."""
+    return Workspace(open_lake(lake_resource()), deployment()[namespace])
+
+
+_read: Held = {}
+
+
 def plan_of(namespace: str, instance: dg.DagsterInstance, asset_graph: object) -> Plan:
-    """The plan of one recipe of the deployment."""
-    workspace = Workspace(open_lake(lake_resource()), deployment()[namespace])
-    return plan(DagsterGraph(instance, asset_graph, workspace, SOURCE_VERSIONS))
+    """The plan of one recipe of the deployment. A code server asks for it every few seconds, in several threads, with another
+    `instance` each time: what was read of the event log stays in memory between two ticks."""
+    workspace = workspace_of(namespace)
+    cache = PlanCache(instance, workspace.lake.cache_folder / "plan", _read)
+    return plan(DagsterGraph(instance, asset_graph, workspace, SOURCE_VERSIONS, cache))
 
 
 @dg.definitions

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import socket
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
@@ -25,10 +23,11 @@ from dagster._core.utils import make_new_run_id
 from assets.materialize import PARTITIONS
 from gristmill.errors import LakeError
 from gristmill.lake.lease import Lease
+from gristmill.lake.processes import Process
 from gristmill.lake.workspace import Partition, Workspace
 from gristmill.lineage.plan.cost import Cost, Step, duration, steps, total
 from gristmill.lineage.plan.plan import Plan, plan
-from jobs.abandoned import DRIVER, fail_abandoned_runs
+from jobs.abandoned import DRIVER, settle_abandoned_runs
 from jobs.origin import record
 from jobs.selection import Selection, selection
 from resources.event_log import DagsterGraph, SourceVersions
@@ -134,7 +133,7 @@ class Driver:
         """Makes what is stale in the selection (`jobs.selection`); goes on past a failed asset where nothing needs it. An
         interrupt (Ctrl-C) ends the run in work, marks it canceled and returns: what was made stays."""
         self.workspace.lake.check_writable()
-        fail_abandoned_runs(self.instance)
+        settle_abandoned_runs(self.instance, self.workspace.lake, say)
         chosen = self.select(until, select)
         names = chosen.assets
         first = self.plan()
@@ -187,7 +186,7 @@ class Driver:
 
     def _run(self, name: str, ready: list[Partition], tags: dict[str, str], outcome: Outcome) -> None:
         key, run_id = self.graph().key(name), make_new_run_id()
-        tags |= {DRIVER: f"{socket.gethostname()}:{os.getpid()}"}
+        tags |= {DRIVER: str(Process.here())}
         if ready != [None]:
             tags |= {RANGE_START: str(ready[0]), RANGE_END: str(ready[-1]), PARTITIONS: json.dumps(ready)}
         success = False

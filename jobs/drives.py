@@ -5,6 +5,7 @@ Each is one op that runs the driver; every asset that it makes is a run of its o
 
 import dagster as dg
 
+from assets.materialize import at_work
 from assets.shown import markdown_table
 from gristmill.recipe import Recipe
 from jobs.driver import Outcome
@@ -28,6 +29,7 @@ def _drive_job(recipe: Recipe, name: str, description: str, targets: list[str]) 
     def drive(context):
         from jobs.definitions import driver_of
 
+        context.instance.add_run_tags(context.run_id, at_work())
         outcome = driver_of(recipe, context.instance).drive(targets, tags={"gristmill/driven_by": context.run_id}, say=context.log.info)
         report(context, outcome)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gristmill.counting import counted
 from jobs import deployment
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 MANY = 1_000  # shards from which what a policy edit flips is only told when asked for
 ERROR_LINES = 12  # of a partition's error that are printed
+OURS = "gristmill.errors."  # with which the last line of a traceback of ours begins
 
 until_option = click.option("--until", multiple=True, metavar="ASSET", help="Only this asset and what is upstream of it; may be repeated.")
 select_option = click.option(
@@ -108,11 +110,11 @@ def print_outcome(outcome: Outcome) -> None:
     for row in outcome.rows():
         click.echo(
             f"{row['asset']:24} {row['made']:5} made {row['made before']:5} made before {row['cut off early']:5} cut off early "
-            f"{row['seconds']:8.1f} s  {row['result']}"
+            f"{row['seconds']:8.1f} s  {row['result'].partition(' The first: ')[0]}"
         )
     if outcome.saved.partitions:
         about = f", about {duration(outcome.saved.total_seconds)} of work" if outcome.saved.total_seconds >= 1 else ""
-        click.echo(f"Early cutoff spared {outcome.saved.partitions:,} partitions{about}: what they read came out the same.")
+        click.echo(f"Early cutoff spared {counted(outcome.saved.partitions, 'partition')}{about}: what they read came out the same.")
     for check in outcome.failed_checks:
         click.secho(
             f"check {check['asset']}.{check['check']} failed ({check['severity'].lower()}): {check['description']}",
@@ -121,7 +123,7 @@ def print_outcome(outcome: Outcome) -> None:
     for asset, errors in outcome.errors.items():
         for partition, error in errors.items():
             click.secho(f"{asset}{f'[{partition}]' if partition else ''} failed:", fg="red")
-            click.echo("\n".join(f"  {line}" for line in error.strip().splitlines()[-ERROR_LINES:]))
+            click.echo("\n".join(f"  {line}" for line in error_lines(error)))
     left = outcome.left.rows()
     wanted = [row for row in left if outcome.chosen.takes(row["asset"], row["partition"] or None)]
     if not outcome.rows() and not outcome.interrupted and not wanted:
@@ -139,15 +141,20 @@ def print_outcome(outcome: Outcome) -> None:
     if waiting and not outcome.interrupted:
         upstream, stale_now = dict.fromkeys(row["waits_for"] for row in waiting), {row["asset"] for row in left if row["state"] == "stale"}
         names = ", ".join([name for name in upstream if name in stale_now] or upstream)
-        click.secho(f"{_partitions(len(waiting))} of what was selected waits for {names}.", fg="yellow")
+        click.secho(f"{counted(len(waiting), 'partition')} of what was selected waits for {names}.", fg="yellow")
     if beside := [row for row in left if row["reasons"] and row not in wanted]:
-        click.echo(f"Stale beside what was selected: {_partitions(len(beside))}. `gristmill plan` names them.")
+        click.echo(f"Stale beside what was selected: {counted(len(beside), 'partition')}. `gristmill plan` names them.")
     if outcome.interrupted:
         click.secho("Interrupted. What was made stays; run the same command again to make the rest.", fg="yellow")
 
 
-def _partitions(count: int) -> str:
-    return f"{count:,} partition{'s' if count != 1 else ''}"
+def error_lines(error: str) -> list[str]:
+    """The end of a partition's error: of one of ours its message, of another the last lines of its traceback."""
+    lines = error.strip().splitlines()
+    ours = next((n for n in reversed(range(len(lines))) if lines[n].startswith(OURS)), None)
+    if ours is None:
+        return lines[-ERROR_LINES:]
+    return [lines[ours].partition(": ")[2], *lines[ours + 1 :]]
 
 
 @contextmanager

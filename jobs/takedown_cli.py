@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gristmill.counting import counted
 from jobs import deployment
 from jobs.policy_cli import json_option
 
@@ -74,7 +75,8 @@ def takedown(
     from gristmill.crawl import tombstones
     from gristmill.lineage.takedown import takedown as taken
     from gristmill.lineage.takedown.page import takedown_page
-    from gristmill.lineage.takedown.terminal import print_touched
+    from gristmill.lineage.takedown.rebuild import caused
+    from gristmill.lineage.takedown.terminal import print_rebuild, print_touched
     from gristmill.policy import page
 
     recipe = deployment.recipe(namespace)
@@ -87,9 +89,11 @@ def takedown(
     if not dry_run:  # now, so that the plan names the shards that are touched, and no others
         driver = deployment.driver(recipe)
         driver.drive(select=("tombstones",), say=lambda text: None)
+        released = [each for answer in answers for each in answer.held]
+        ours = caused(driver.graph(), driver.plan(), released)
+        steps = driver.steps(ours.plan, driver.select())
     if html:
-        steps = None if dry_run else driver.steps(driver.plan(), driver.select())
-        page.write(html, takedown_page(workspace.namespace, answers, steps))
+        page.write(html, takedown_page(workspace.namespace, answers, *((None, 0) if dry_run else (steps, ours.others))))
     if as_json:
         click.echo(json.dumps([answer.as_json() for answer in answers], ensure_ascii=False))
         return
@@ -97,15 +101,13 @@ def takedown(
         print_touched(answer, Console())
     if dry_run:
         stale = sorted({row["shard"] for answer in answers for row in answer.tombstone.found})
-        shards = "1 shard stale, and what reads it" if len(stale) == 1 else f"{len(stale)} shards stale, and what reads them"
-        click.echo(f"Nothing was taken down (--dry-run). It would make {shards}.")
+        them = "it" if len(stale) == 1 else "them"
+        click.echo(f"Nothing was taken down (--dry-run). It would make {counted(len(stale), 'shard')} stale, and what reads {them}.")
         if html:
             click.echo(str(html))
         return
-    click.echo(f"On the list as {', '.join(answer.tombstone.id for answer in answers)}. The rebuild plan:")
-    from jobs.plan_cli import show_plan
-
-    show_plan(driver, (), (), False, None, False)
+    click.echo(f"On the list as {', '.join(answer.tombstone.id for answer in answers)}. What `gristmill rebuild` makes for it:")
+    print_rebuild(steps, ours.others, Console())
     if html:
         click.echo(str(html))
 

@@ -13,7 +13,7 @@ import dagster as dg
 from dagster._core.definitions.partitions.context import partition_loading_context
 
 from gristmill.lake.failures import Failure, Failures
-from gristmill.lake.lease import died, unsettled
+from gristmill.lake.lease import Left, left
 from gristmill.lake.workspace import Partition, Workspace
 from gristmill.lineage.plan.plan import Node, Recorded
 from gristmill.lineage.plan.reasons import Code
@@ -117,7 +117,7 @@ class DagsterGraph:
         self._edges = Edges(asset_graph, instance)
         self._looked = False
         self._failures: dict[str, dict[Partition, Failure]] | None = None
-        self._unsettled: dict[str, list[Partition]] | None = None
+        self._left: Left | None = None
         self._nodes: list[Node] = []
 
     def key(self, name: str) -> dg.AssetKey:
@@ -180,10 +180,8 @@ class DagsterGraph:
         return head.read.get(parent) if head and head.inputs.get(parent) == digest else None
 
     def astray(self, node: str, recorded: Mapping[Partition, Recorded]) -> Collection[Partition]:
-        if self._unsettled is None:
-            self._unsettled = unsettled(self.workspace.lake, self.workspace.namespace)
         found = set()
-        for partition in self._unsettled.get(node, []):
+        for partition in self._leases().unsettled.get(node, []):
             head, record = self.workspace.head(node, partition), recorded.get(partition)
             if head and record and (head.data_version, head.code_version) != (record.data_version, record.code_version):
                 found.add(partition)
@@ -192,12 +190,17 @@ class DagsterGraph:
     def failures(self, node: str) -> Mapping[Partition, Failure]:
         if self._failures is None:
             self._failures = Failures(self.workspace).all()
-            for asset, holder in died(self.workspace.lake, self.workspace.namespace).items():  # counted when it is tried again
+            for asset, holder in self._leases().died.items():  # counted when it is tried again
                 code_version, run = holder.claims["code_version"], holder.claims["run"]
                 for partition in holder.claims["partitions"]:
                     unknown = Failure(1, f"{holder} died while it made this", code_version, {}, run)
                     self._failures.setdefault(asset, {}).setdefault(partition, unknown)
         return self._failures.get(node, {})
+
+    def _leases(self) -> Left:
+        if self._left is None:
+            self._left = left(self.workspace.lake, self.workspace.namespace)
+        return self._left
 
 
 def asset_key(namespace: str, name: str) -> dg.AssetKey:

@@ -57,15 +57,20 @@ class Mark:
     wiped: float | None
 
 
-class PlanCache:
-    """The records of one instance's assets. `folder` may be deleted at any time; two processes may share it."""
+Held = dict[Path, tuple[Mark, Records]]
+"""Files as they were last read or written, in memory. What lies in it is never changed, only replaced, so that threads may share it."""
 
-    def __init__(self, instance: dg.DagsterInstance, folder: Path):
+
+class PlanCache:
+    """The records of one instance's assets. `folder` may be deleted at any time; two processes may share it, and two caches of one
+    process `held`. An object of this class is one thread's: it remembers its last look."""
+
+    def __init__(self, instance: dg.DagsterInstance, folder: Path, held: Held | None = None):
         self.instance = instance
         runs = instance.run_storage
         self.folder = folder / (runs.get_run_storage_id() if isinstance(runs, SqlRunStorage) else "instance")
         self._marks: dict[dg.AssetKey, Mark] = {}
-        self._held: dict[dg.AssetKey, tuple[Mark, Records]] = {}
+        self._held = {} if held is None else held
         self.events_read = 0  # since this object was made
 
     def look(self, keys: Iterable[dg.AssetKey]) -> None:
@@ -81,14 +86,15 @@ class PlanCache:
         now = self._marks.get(key)
         if now is None:
             return {}
-        mark, records = self._held.get(key) or self._load(key) or (None, {})
+        path = self._path(key)
+        mark, records = self._held.get(path) or self._load(key) or (None, {})
         if mark != now:
             if mark and mark.wiped == now.wiped and mark.last < now.last and _marks(storage, [key], mark.last).get(key) == mark:
                 records = {**records, **self._read(storage, key, now, mark.last)}
             else:
                 records = self._read(storage, key, now, 0)
             self._store(key, now, records)
-        self._held[key] = now, records
+        self._held[path] = now, records
         return {p: r for p, r in records.items() if p is not None} or records
 
     def _read(self, storage: SqlEventLogStorage, key: dg.AssetKey, now: Mark, after: int) -> Records:

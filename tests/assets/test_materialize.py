@@ -15,7 +15,8 @@ from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Check, Made, Partition, Workspace
 from gristmill.recipe import Recipe
-from jobs.driver import Driver, fail_abandoned_runs
+from jobs.abandoned import fail_abandoned_runs
+from jobs.driver import Driver
 from resources.lake import LakeResource
 from resources.plan_cache import latest_records
 from resources.workers import Workers
@@ -103,6 +104,24 @@ def test_each_partition_has_its_own_version_inputs_and_metadata(mill: Mill):
     assert event.metadata["kept"].value == 1
     assert "| a\\|b | 3 |" in event.metadata["by rule"].value
     assert json.loads(event.metadata["gristmill/files"].value) == list(records[event.partition].files)
+
+
+def test_a_run_tells_the_reasons_of_the_plan(mill: Mill):
+    """It has them from the heads, the plan from the log."""
+    mill.drive()
+    TEXT[SHARDS[1]] = "two"
+    mill.workspace.lake.delete(mill.workspace.output("second", SHARDS[3]).tables["edits"].key)
+    driver, told = mill.driver("2"), set()
+    for name in ("first", "second", "joined", "last"):
+        planned = driver.plan().reasons[name]
+        driver.drive(select=[name])
+        events = [
+            record.asset_materialization for record in mill.instance.fetch_materializations(dg.AssetKey(name), limit=len(planned)).records
+        ]
+        why = {event.partition: event.metadata["why"].value for event in events}
+        assert why == {partition: "; ".join(reason.text for reason in reasons) for partition, reasons in planned.items()}
+        told |= {reason.kind for reasons in planned.values() for reason in reasons}
+    assert told == {"algorithm", "input", "gone"}
 
 
 def test_a_change_in_one_shard_rebuilds_that_shard_and_what_fans_in_and_out(mill: Mill):

@@ -225,6 +225,13 @@ print(lake.keys("tables"))
     assert done.stdout.strip().endswith("[]")
 
 
+def test_a_full_disk_that_no_folder_lies_on_is_found_where_the_error_names_none(tmp_path):
+    error = RuntimeError("unable to write to file </torch_12_3>: No space left on device (28)")
+    with small_disk(tmp_path / "shared memory", 4) as disk, disk.full():
+        assert str(told.explained(error, [tmp_path])).startswith(f"{disk.path}: no space left on the disk: 0 B of ")
+    assert str(told.explained(error, [tmp_path])).startswith(f"{tmp_path}: no space left on the disk")
+
+
 def test_an_error_that_is_no_disks_is_left_as_it_is(tmp_path):
     for error in (ValueError("x"), KeyError("a"), OSError(5, "Input/output error"), FileNotFoundError(2, "no", "/x")):
         assert told.explained(error, [tmp_path]) is None

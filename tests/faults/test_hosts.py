@@ -18,7 +18,7 @@ from gristmill.lake.lease import Lease
 from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Workspace
 from gristmill.recipe import Recipe
-from jobs.driver import DRIVER, fail_abandoned_runs
+from jobs.abandoned import DRIVER, fail_abandoned_runs
 from tests.faults.test_disk import gated_mill
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,8 @@ from assets.materialize import PARTITIONS
 from gristmill.lake.failures import ATTEMPTS
 from gristmill.recipe import load_recipe
 from jobs import definitions
-from jobs.driver import DRIVER, RANGE_END, RANGE_START
+from jobs.abandoned import DRIVER
+from jobs.driver import RANGE_END, RANGE_START
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def tick(built):
     mill, _, _ = built
     cursor = None
 
-    def tick_once(may_fail: bool = False) -> dict[str, list[str | None]]:
+    def tick_once(may_fail: bool = False, killed: bool = False) -> dict[str, list[str | None]]:
         nonlocal cursor
         definitions.deployment.cache_clear()
         defs = definitions.build_definitions(list(definitions.deployment().values()))
@@ -42,6 +43,11 @@ def tick(built):
             tags = (
                 {} if partitions == [None] else {RANGE_START: partitions[0], RANGE_END: partitions[-1], PARTITIONS: json.dumps(partitions)}
             )
+            if killed:  # before its step began: of such a run there is what was planned, and what the code server says
+                run = mill.instance.create_run_for_job(job_def=job, asset_selection={key}, tags=tags)
+                mill.instance.report_engine_event("Run execution process was terminated by signal 9 (SIGKILL).", run)
+                mill.instance.report_run_failed(run)
+                continue
             assert (
                 job.execute_in_process(instance=mill.instance, asset_selection=[key], tags=tags, raise_on_error=False).success or may_fail
             )
@@ -117,4 +123,25 @@ def test_a_failing_partition_is_tried_again_then_left_alone_and_reported(built, 
     outcome = driver.drive(["raw_crawl"])  # by hand it is tried again
     assert sorted(outcome.made["raw_crawl"]) == code and driver.plan().failed == {}
     mill.drive(mill.recipe())
+    assert tick() == {}
+
+
+def test_runs_that_are_killed_before_their_step_begins_are_tried_again_then_left_alone_and_reported(built, tick):
+    mill, recipe, _ = built
+    driver = mill.driver(recipe)
+    lake, [first, *_] = driver.workspace.lake, driver.workspace.partitions("synthetic_sets")
+    lake.delete(f"heads/default/synthetic_sets/{first}.json")
+    lake.delete("heads/default/lineage_audit/@.json")
+    requested = [tick(killed=True) for _ in range(ATTEMPTS + 2)]
+    assert requested == [{"synthetic_sets": [first]}] * ATTEMPTS + [{}, {}]
+    planned = driver.plan()
+    assert planned.left_alone("synthetic_sets") == [first]
+    assert f"failed {ATTEMPTS} times, left alone: run " in str(planned.failed["synthetic_sets"][first])
+    assert "terminated by signal 9" in str(planned.failed["synthetic_sets"][first])
+    observed = mill.instance.fetch_observations(dg.AssetKey("synthetic_sets"), limit=1).records[0].asset_observation
+    assert observed.partition == first and observed.metadata["left alone"].value
+    outcome = driver.drive(["synthetic_sets"])  # by hand it is tried again
+    assert outcome.reused == {"synthetic_sets": [first]} and driver.plan().failed == {}
+    assert tick(killed=True) == {"lineage_audit": [None]}
+    assert tick() == {"lineage_audit": [None]}
     assert tick() == {}

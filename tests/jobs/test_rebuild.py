@@ -90,7 +90,7 @@ def test_a_killed_rebuild_is_gone_on_with_and_its_death_is_counted(tmp_path, sta
         (tmp_path / "reached").unlink()
         process.kill()
         process.communicate()
-        assert Lease(mill.workspace.lake, "default", "first").holder().pid == process.pid
+        assert Lease(mill.workspace.lake, "default", "first").holder().process.pid == process.pid
         assert mill.plan().known_failures["first"].keys() >= set(SHARDS[2:])
         counted = Failures(mill.workspace).of("first")
         assert {partition: failure.times for partition, failure in counted.items()} == (

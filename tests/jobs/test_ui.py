@@ -159,6 +159,13 @@ def sensor(url: str, name: str, verb: str) -> None:
     assert "Error" not in answer.text, answer.text
 
 
+def reload(url: str, page) -> None:
+    """Tells Dagster's page that the recipe was edited."""
+    page.goto(f"{url}/locations")
+    page.get_by_text("Reload", exact=True).click()
+    page.get_by_text("reloaded!").first.wait_for()
+
+
 def test_a_policy_edit_from_the_assets_page_to_the_finished_rebuild(ui, page):
     """The page says why the shards are stale, the daemon rebuilds them and nothing else, and the page says so."""
     mill, url = ui
@@ -171,9 +178,7 @@ def test_a_policy_edit_from_the_assets_page_to_the_finished_rebuild(ui, page):
     edited, edit = load_recipe(recipe), "policy.thresholds.gopher.word_count_max 100000 -> 98000"
     build = next_name(workspace, "recipe")
 
-    page.goto(f"{url}/locations")
-    page.get_by_text("Reload", exact=True).click()
-    page.get_by_text("reloaded!").first.wait_for()
+    reload(url, page)
     page.goto(f"{url}/assets/filtered_shards?view=checks&checkDetail=up_to_date")
     page.get_by_text(f"{len(shards)} of {len(shards)} partitions are stale: {edit}").first.wait_for()
     page.screenshot(path=str(mill.folder / "stale.png"))
@@ -202,4 +207,25 @@ def test_a_policy_edit_from_the_assets_page_to_the_finished_rebuild(ui, page):
 
     assert wait_until(lambda: build in [each.name for each in builds(workspace.lake, workspace.namespace)]), "the daemon records the build"
     assert {run["run"] for run in runs_of(mill.instance, build)} >= {run.run_id for run in made}
-    mill.recipe()
+
+    # the edit is taken back, and this time somebody presses the button
+    sensor(url, "rebuild_when_stale", "stop")
+    before = {run.run_id for run in mill.instance.get_runs()}
+    reverted = mill.recipe()
+    reload(url, page)
+    page.goto(f"{url}/assets/filtered_shards?view=checks&checkDetail=up_to_date")
+    page.get_by_text(f"{len(shards)} of {len(shards)} partitions are stale: ").first.wait_for()
+    page.get_by_role("button", name="Materialize").first.click()
+    page.get_by_role("button", name="All", exact=True).click()
+    page.get_by_text(f"{len(shards)} partitions", exact=True).first.wait_for()
+    page.get_by_role("button", name="Launch backfill").click()
+    page.get_by_text("Created backfill").first.wait_for()
+    page.get_by_text("View", exact=True).click()
+    page.get_by_text("100% completed").first.wait_for()
+    page.screenshot(path=str(mill.folder / "launched.png"))
+    [launched] = [run for run in mill.instance.get_runs() if run.run_id not in before]
+    assert launched.asset_selection == {dg.AssetKey("filtered_shards")}
+    assert wait_until(lambda: mill.instance.get_run_by_id(launched.run_id).status == dg.DagsterRunStatus.SUCCESS)
+    page.goto(f"{url}/assets/filtered_shards?view=checks&checkDetail=up_to_date")
+    page.get_by_text("up to date", exact=True).first.wait_for()
+    assert mill.driver(reverted).plan().is_fresh

@@ -1,6 +1,7 @@
 """The cache against Dagster's own functions: after any history of one log, by whoever wrote it, both say the same."""
 
 import random
+import threading
 from pathlib import Path
 
 import dagster as dg
@@ -43,8 +44,9 @@ def same(instance: dg.DagsterInstance, cache: PlanCache) -> None:
 
 
 def a_history(instance: dg.DagsterInstance, folder: Path, seed: int) -> None:
-    """Forty random deeds, looked at through one cache that stays, others that begin, and a folder that is deleted or broken."""
-    dice, cache = random.Random(seed), PlanCache(instance, folder)
+    """Forty random deeds, looked at through one cache that stays, others that begin, with memory or without, and a folder that is
+    deleted or broken."""
+    dice, cache, held = random.Random(seed), PlanCache(instance, folder), {}
     for step in range(40):
         key = dice.choice(KEYS)
         deed = dice.randrange(12)
@@ -61,7 +63,7 @@ def a_history(instance: dg.DagsterInstance, folder: Path, seed: int) -> None:
         elif deed == 10:
             cache = PlanCache(instance, folder)
         if dice.random() < 0.6:
-            same(instance, dice.choice([cache, PlanCache(instance, folder)]))
+            same(instance, dice.choice([cache, PlanCache(instance, folder), PlanCache(instance, folder, held)]))
     same(instance, cache)
 
 
@@ -123,6 +125,36 @@ def test_only_what_is_new_is_read(tmp_path):
         third = PlanCache(instance, tmp_path)
         same(instance, third)
         assert (first.events_read, second.events_read, third.events_read) == (len(SHARDS), 1, 0)
+
+
+def test_threads_that_share_what_was_read_each_see_the_log_as_it_was_at_some_moment(tmp_path):
+    """As two sensors of a code server do, each with an instance of its own, while a run writes."""
+    history, states = [(shard, f"v{i}") for i, shard in enumerate(SHARDS * 6)], [{}]
+    for shard, version in history:
+        states.append({**states[-1], shard: version})
+    held, ended, wrong = {}, threading.Event(), []
+
+    def tick() -> None:
+        while not ended.is_set():
+            with dg.DagsterInstance.from_ref(ref) as own:
+                cache = PlanCache(own, tmp_path / "plan", held)
+                cache.look(KEYS)
+                answer = {shard: record.data_version for shard, record in cache.records(KEYS[0]).items()}
+                if answer not in states:
+                    wrong.append(answer)
+
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        ref = instance.get_ref()
+        threads = [threading.Thread(target=tick) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for shard, version in history:
+            report(instance, KEYS[0], shard, version)
+        ended.set()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
+        same(instance, PlanCache(instance, tmp_path / "plan", held))
 
 
 def test_a_folder_that_cannot_be_written_costs_time_and_no_answer(tmp_path):

@@ -47,10 +47,32 @@ def explained(error: BaseException, folders: Sequence[str | Path], writing: str 
             full_one = next((place for place in places if _free(place) < NEARLY_NOTHING), None)
             if full_one is None and path.parts and path not in places:  # elsewhere: shared memory, another mount
                 full_one = path
+            full_one = full_one or _full_elsewhere()
             return full(full_one or places[0], writing)
         if number in REFUSED or SAID_REFUSED.search(said) or (either and not all(is_writable(place) for place in places)):
             refused = next((place for place in places if not is_writable(place)), None)
             return None if refused is None else not_writable(refused, writing)
+    return None
+
+
+def _full_elsewhere() -> Path | None:
+    """A full disk of this machine that none of the folders lies on, as shared memory (`/dev/shm`) is where a library speaks of no
+    file; those that are full by nature, read-only ones, do not count."""
+    try:
+        mounted = Path("/proc/mounts").read_text().splitlines()
+    except OSError:  # not Linux
+        return None
+    for line in mounted:
+        _, folder, _, options, *_ = line.split(" ")
+        place = Path(re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), folder))  # a space is written as \040
+        if "ro" in options.split(","):
+            continue
+        try:
+            usage = shutil.disk_usage(place)
+        except OSError:  # of another user, or gone
+            continue
+        if usage.free < NEARLY_NOTHING < usage.total:
+            return place
     return None
 
 

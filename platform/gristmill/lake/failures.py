@@ -56,10 +56,12 @@ class Failures:
         return f"{self.prefix}{asset}/{partition or '@'}.json"
 
     def add(self, asset: str, partition: Partition, error: str, code_version: str, inputs: Mapping[str, str], run: str = "") -> Failure:
-        """Counts one more failure, or the first of this code and these inputs."""
+        """Counts one more failure, or the first of this code and these inputs. A run fails a partition once, whoever tells of it."""
         failure = Failure(1, error.strip()[-SHOWN:], code_version, dict(inputs), run)
         before = self._get(self._key(asset, partition))
         if before and before.is_of(code_version, inputs):
+            if run and run == before.run:
+                return before
             failure = replace(failure, times=before.times + 1)
         self.lake.put_json(self._key(asset, partition), asdict(failure))
         return failure

@@ -2,8 +2,8 @@
 
 `leases/<namespace>/<asset>/<generation>.json`: the highest generation is who holds, or held, the lease. One takes it by
 creating the next generation, which only one can (put-if-absent, on a disk as in an object store). No clocks are compared:
-a holder on this machine is alive if its process is (process id and the time it started); one elsewhere writes a beat, and
-is given up when the beat has not moved for PATIENCE seconds of the waiter's own time.
+a holder that can be seen from here is alive if its process is (`lake.processes`); one elsewhere, on another host, in another container or
+from before the machine was restarted, is given up when the beat that it writes has not moved for PATIENCE seconds of the waiter's own time.
 
 A holder that was given up though it lives (a machine that slept) does no harm: what it writes is named by its content. The
 lease saves work; it is not what keeps the lake whole.
@@ -12,17 +12,15 @@ lease saves work; it is not what keeps the lake whole.
 from __future__ import annotations
 
 import json
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gristmill.errors import LakeError
+from gristmill.lake.processes import Process
 from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Partition
 
@@ -37,15 +35,13 @@ _left: set[tuple[str, str]] = set()  # leases that this process could not write 
 class Holder:
     """Who holds a lease, and what for: `claims` is the caller's (run, code version, partitions and their inputs)."""
 
-    host: str
-    pid: int
-    started: str
+    process: Process
     beat: int
     claims: Mapping[str, Any]
 
     def __str__(self) -> str:
         run = self.claims.get("run", "")
-        return f"process {self.pid} on {self.host}" + (f" (run {run[:8]})" if run else "")
+        return f"process {self.process.pid} on {self.process.host}" + (f" (run {run[:8]})" if run else "")
 
 
 class Tenure:
@@ -96,11 +92,11 @@ class Lease:
         return waited
 
     def at_work(self) -> Holder | None:
-        """Who holds it and lives. One elsewhere is watched for a beat, for PATIENCE seconds at most."""
+        """Who holds it and lives. One that cannot be seen is watched for a beat, for PATIENCE seconds at most."""
         watch, first = _Watch(), self.holder()
         holder = first
         while holder is not None and watch.is_alive(holder):
-            if holder.host == socket.gethostname() or holder != first:
+            if holder.process.is_visible or holder != first:
                 return holder
             time.sleep(POLL)
             holder = self.holder()
@@ -164,16 +160,15 @@ class Lease:
         """Who holds it, unless it was released."""
         if value is None or value["released"] or (self.lake.root, self._key(generation)) in _left:
             return None
-        return Holder(**{name: value[name] for name in ("host", "pid", "started", "beat", "claims")})
+        process = Process(value["host"], value["pid"], value["started"], value.get("namespace", ""))
+        return Holder(process, value["beat"], value["claims"])
 
     def _write(self, generation: int, tenure: Tenure, beat: int, released: bool = False) -> None:
         self.lake.put(self._key(generation), self._content(tenure, beat, released))
 
     def _content(self, tenure: Tenure, beat: int, released: bool = False) -> bytes:
         value = {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "started": started(os.getpid()),
+            **asdict(Process.here()),
             "beat": beat,
             "released": released,
             "claims": {} if released else dict(tenure.claims),
@@ -182,34 +177,30 @@ class Lease:
         return json.dumps(value).encode()
 
 
-def died(lake: Lake, namespace: str) -> dict[str, Holder]:
-    """Asset -> the holder of its lease, for those whose process on this machine is gone; nothing is waited for."""
-    here = socket.gethostname()
-    return {
-        asset: holder
-        for asset, holder, _ in _leases(lake, namespace)
-        if holder and holder.host == here and not is_alive(holder.pid, holder.started)
-    }
+@dataclass
+class Left:
+    """What the leases of a namespace say of processes that did not end as they should. `died`: asset -> the holder of its lease, for those
+    that can be seen to be gone; nothing is waited for. `unsettled`: asset -> partitions whose heads may be other than the event log
+    says: what published them was interrupted, died, or may have died elsewhere. Of a process at work here nothing is said."""
+
+    died: dict[str, Holder] = field(default_factory=dict)
+    unsettled: dict[str, list[Partition]] = field(default_factory=dict)
 
 
-def unsettled(lake: Lake, namespace: str) -> dict[str, list[Partition]]:
-    """Asset -> partitions whose heads may be other than the event log says: what published them was interrupted, died, or may have
-    died elsewhere. Of a process at work on this machine nothing is said."""
-    here, found = socket.gethostname(), {}
-    for asset, holder, value in _leases(lake, namespace):
-        if holder is not None and holder.host == here and is_alive(holder.pid, holder.started):
-            continue
-        if left := _unsettled(value):
-            found[asset] = left
-    return found
-
-
-def _leases(lake: Lake, namespace: str) -> Iterator[tuple[str, Holder | None, Mapping[str, Any] | None]]:
-    """Every asset's lease as it stands: asset, holder, content."""
+def left(lake: Lake, namespace: str) -> Left:
+    """Every asset's lease, read once."""
+    found = Left()
     for asset in sorted({key.split("/")[2] for key in lake.keys(f"leases/{namespace}/")}):
         lease = Lease(lake, namespace, asset)
         generation, value = lease._latest()
-        yield asset, lease._holder_of(generation, value), value
+        holder = lease._holder_of(generation, value)
+        if holder is not None and holder.process.is_visible:
+            if holder.process.is_alive:
+                continue
+            found.died[asset] = holder
+        if partitions := _unsettled(value):
+            found.unsettled[asset] = partitions
+    return found
 
 
 def _unsettled(value: Mapping[str, Any] | None) -> list[Partition]:
@@ -220,38 +211,15 @@ def _unsettled(value: Mapping[str, Any] | None) -> list[Partition]:
 
 
 class _Watch:
-    """Whether a holder lives; of one elsewhere, whether its beat has moved while we looked."""
+    """Whether a holder lives; of one that cannot be seen, whether its beat has moved while we looked."""
 
     def __init__(self) -> None:
         self._seen: tuple[Holder, float] | None = None
 
     def is_alive(self, holder: Holder) -> bool:
-        if holder.host == socket.gethostname():
-            return is_alive(holder.pid, holder.started)
+        if holder.process.is_visible:
+            return holder.process.is_alive
         now = time.monotonic()
         if self._seen is None or self._seen[0] != holder:
             self._seen = holder, now
         return now - self._seen[1] < PATIENCE
-
-
-def is_alive(pid: int, start: str = "") -> bool:
-    """Whether the process lives; with `start`, whether it is still the one that started then (ids are used again). One that ended and
-    that nobody waited for (a zombie: containers without an init) is dead."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    now = started(pid)
-    return now != "zombie" and (not start or now in ("", start))
-
-
-def started(pid: int) -> str:
-    """When a process started, in the kernel's ticks since the machine booted, and which boot; "" where that cannot be told."""
-    try:
-        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-    return f"{ticks[19]}@{boot}" if ticks[0] != "Z" else "zombie"

@@ -23,7 +23,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
 from gristmill.errors import LakeError
-from gristmill.lake import disk
+from gristmill.lake import damage, disk
 from gristmill.lake.contracts import conform
 from gristmill.lake.hashing import file_hash, mapping_hash, table_hash
 
@@ -109,6 +109,13 @@ class Lake:
         except FileNotFoundError:
             return False
 
+    def size(self, key: str) -> int | None:
+        """Bytes of an object; None when there is none."""
+        try:
+            return int(obstore.head(self._store, key)["size"])
+        except FileNotFoundError:
+            return None
+
     def delete(self, key: str) -> None:
         if not self.exists(key):
             return
@@ -187,20 +194,22 @@ class Lake:
         return Stored("table", key, content, frame.height, int(frame.estimated_size()))
 
     def scan(self, stored: Stored) -> pl.LazyFrame:
+        """A table, lazily; LakeError when it is gone. What Polars says of a damaged one, `damage.explained` tells in full."""
+        damage.remember(self, stored.key)
         if self.remote:
             return pl.scan_parquet(f"{self.root}/{stored.key}", storage_options=self.storage_options)
-        path = Path(self.root) / stored.key
-        if not path.exists():
-            raise LakeError("is gone", where=str(path), fix="Rebuild the partition that made it: `gristmill plan` names it.")
-        return pl.scan_parquet(path)
+        if not self.exists(stored.key):
+            raise damage.gone(self, stored.key)
+        return pl.scan_parquet(f"{self.root}/{stored.key}")
 
     def parquet(self, key: str) -> Any:
         """A pyarrow ParquetFile on an object, of which only what is asked for is read; LakeError when it is gone."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        damage.remember(self, key)
         if not self.exists(key):
-            raise LakeError("is gone", where=f"{self.root}/{key}", fix="Rebuild the partition that made it: `gristmill plan` names it.")
+            raise damage.gone(self, key)
         if not self.remote:
             return pq.ParquetFile(f"{self.root}/{key}", memory_map=True)
         return pq.ParquetFile(pa.PythonFile(_Object(self._store, key), mode="r"), pre_buffer=True)
@@ -224,8 +233,10 @@ class Lake:
         return Stored("folder" if names else "file", key if names else f"{key}/{path.name}", content, len(files), size, names)
 
     def local_path(self, stored: Stored) -> Path:
-        """A path to read a stored file or folder from; remote ones are fetched to the cache folder once."""
+        """A path to read a stored file or folder from; remote ones are fetched to the cache folder once. LakeError when it is gone."""
         if not self.remote:
+            if not self.exists(stored.key):
+                raise damage.gone(self, stored.key)
             return Path(self.root) / stored.key
         local = self.cache_folder / "fetched" / stored.key
         for key in [f"{stored.key}/{name}" for name in stored.names] or [stored.key]:
@@ -233,7 +244,7 @@ class Lake:
             if not target.exists():
                 data = self.get(key)
                 if data is None:
-                    raise LakeError("is gone", where=f"{self.root}/{key}", fix="Rebuild the partition that made it.")
+                    raise damage.gone(self, key)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 partial = target.with_name(f"{target.name}.{os.getpid()}.part")
                 try:

@@ -12,6 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from gristmill.counting import counted
 from gristmill.policy.folding import folded
 from gristmill.policy.profiles import PROFILES
 from gristmill.policy.rules import Comparison, Rule
@@ -41,7 +42,13 @@ def print_what_if(answer: WhatIf, console: Console) -> None:
     console.print()
     console.print(_sources(answer))
     if answer.copies:
-        console.print(Text(f"Each document once: {answer.copies:,} copies in other shards are not counted.\n", "dim"), soft_wrap=True)
+        console.print(
+            Text(
+                f"Each document once: {counted(answer.copies, 'copy in another shard is', 'copies in other shards are')} not counted.\n",
+                "dim",
+            ),
+            soft_wrap=True,
+        )
     if any(answer.sources[f"weight_{way}"].sum() for way in ("lost", "gained")):
         console.print(_weighed(answer))
     if answer.flipped("lost_documents") or answer.flipped("gained_documents"):
@@ -123,7 +130,7 @@ def _tokens(answer: WhatIf) -> str:
     lost, gained = answer.flipped("lost_tokens"), answer.flipped("gained_tokens")
     if lost is None or gained is None:
         return "Tokens are not known: no tokenizer has measured its bytes per token for every source here."
-    both = [f"{tokens:,} tokens are {way}" for tokens, way in ((lost, "lost"), (gained, "gained")) if tokens]
+    both = [f"{counted(tokens, 'token is', 'tokens are')} {way}" for tokens, way in ((lost, "lost"), (gained, "gained")) if tokens]
     return f"About {' and '.join(both)}." if both else "Less than a token flips."
 
 
@@ -194,7 +201,12 @@ def print_sweep(found: Sweep, console: Console) -> None:
                     console.print(Text(f"    {drops(mark)}", "dim"))
     console.print()
     if found.copies:
-        console.print(Text(f"Each document once: {found.copies:,} copies in other shards are not counted.", "dim"), soft_wrap=True)
+        console.print(
+            Text(
+                f"Each document once: {counted(found.copies, 'copy in another shard is', 'copies in other shards are')} not counted.", "dim"
+            ),
+            soft_wrap=True,
+        )
     console.print(Text("█ no other rule drops them   ░ another rule drops them too", "dim"))
     for source in found.sources.filter(~pl.col("judged"))["source"]:
         console.print(

@@ -2,13 +2,13 @@
 
 import json
 import os
-import subprocess
 import threading
 
 import pytest
 
 from gristmill.lake import lease as module
-from gristmill.lake.lease import Lease, died, is_alive, started, unsettled
+from gristmill.lake.lease import Lease, left
+from gristmill.lake.processes import Process
 from gristmill.lake.store import Lake
 
 
@@ -34,7 +34,7 @@ def test_it_is_held_for_a_block_and_free_afterwards(lake):
     lease = Lease(lake, "default", "kept")
     assert lease.holder() is None
     with lease.held({"run": "abc"}, print, print):
-        assert lease.holder().pid == os.getpid() and lease.holder().claims == {"run": "abc"}
+        assert lease.holder().process == Process.here() and lease.holder().claims == {"run": "abc"}
         assert Lease(lake, "other", "kept").holder() is None
     assert lease.holder() is None
     assert len(lake.keys("leases/")) == 1
@@ -66,45 +66,36 @@ def test_many_at_once_take_turns(lake):
 
 def test_one_whose_process_is_gone_is_taken_over_and_told(lake):
     by_another(lake, 7, pid=999_999_999)
-    assert set(died(lake, "default")) == {"kept"}
+    assert set(left(lake, "default").died) == {"kept"}
     dead = []
     with Lease(lake, "default", "kept").held({}, print, dead.append):
         assert [holder.claims["partitions"] for holder in dead] == [["a"]]
-        assert died(lake, "default") == {}
+        assert left(lake, "default").died == {}
 
 
 def test_what_was_published_and_perhaps_not_logged_is_remembered_until_somebody_settles_it(lake):
-    lease, left = Lease(lake, "default", "kept"), lambda: unsettled(lake, "default").get("kept", [])
+    lease, unsettled = Lease(lake, "default", "kept"), lambda: left(lake, "default").unsettled.get("kept", [])
     by_another(lake, 7, pid=999_999_999)
-    assert left() == ["a"]
+    assert unsettled() == ["a"]
     with lease.held({"partitions": ["b"]}, print, print) as tenure:
-        assert left() == [], "who is at work here knows"
+        assert unsettled() == [], "who is at work here knows"
         tenure.settled = True
-    assert left() == ["a"], "another partition's run settles nothing of it"
+    assert unsettled() == ["a"], "another partition's run settles nothing of it"
     with pytest.raises(KeyboardInterrupt), lease.held({"partitions": ["b", "c"]}, print, print):
         raise KeyboardInterrupt
-    assert left() == ["a", "b", "c"]
+    assert unsettled() == ["a", "b", "c"]
     with lease.held({"work": "nothing is published"}, print, print):
         pass
     with lease.held({"partitions": ["a", "c"]}, print, print) as tenure:
         tenure.settled = True
-    assert left() == ["b"]
+    assert unsettled() == ["b"]
     by_another(lake, 99, pid=1, host="elsewhere")
-    assert left() == ["a"], "it may have died"
-
-
-def test_a_process_that_nobody_waited_for_is_dead():
-    child = subprocess.Popen(["true"])
-    while started(child.pid) != "zombie":
-        pass
-    assert not is_alive(child.pid)
-    child.wait()
+    assert unsettled() == ["a"], "it may have died"
 
 
 def test_a_process_id_that_was_used_again_is_another_process(lake):
-    mine = started(os.getpid())
-    assert is_alive(os.getpid(), mine) and not is_alive(os.getpid(), f"{mine}0")
-    by_another(lake, 1, pid=os.getpid(), started="12@another-boot")
+    ticks, _, boot = Process.here().started.partition("@")
+    by_another(lake, 1, pid=os.getpid(), started=f"{int(ticks) - 1}@{boot}")
     with Lease(lake, "default", "kept").held({}, print, lambda holder: None):
         pass
 
@@ -114,11 +105,11 @@ def test_a_holder_elsewhere_is_given_up_when_its_beat_stands_still(lake, monkeyp
     monkeypatch.setattr(module, "PATIENCE", 0.2)
     monkeypatch.setattr(module, "POLL", 0.01)
     by_another(lake, 3, host="elsewhere")
-    assert died(lake, "default") == {}  # nobody can tell at once
+    assert left(lake, "default").died == {}  # nobody can tell at once
     said = []
     with Lease(lake, "default", "kept").held({}, said.append, said.append):
         pass
-    assert said[0] == "waits for process 1 on elsewhere (run r)" and said[1].host == "elsewhere"
+    assert said[0] == "waits for process 1 on elsewhere (run r)" and said[1].process.host == "elsewhere"
 
 
 def test_what_is_there_is_not_created(lake):
@@ -134,8 +125,8 @@ def test_who_is_at_work_is_who_lives(lake, monkeypatch):
     lease = Lease(lake, "default", "kept")
     assert lease.at_work() is None
     with lease.held({"run": "abc"}, print, print):
-        assert lease.at_work().pid == os.getpid()
-    by_another(lake, 8, started="another start")
+        assert lease.at_work().process == Process.here()
+    by_another(lake, 8, pid=999_999_999)
     assert lease.at_work() is None
     by_another(lake, 9, host="elsewhere")
     assert lease.at_work() is None, "its beat stands still"

@@ -13,11 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gristmill.counting import counted
 from gristmill.dedup.overview import KINDS
 from gristmill.dedup.shown.differences import Difference, Place
 from gristmill.dedup.shown.parts import Contaminated, Cut
 from gristmill.dedup.shown.show import Cluster, Document, Duplicates, Twin
 from gristmill.policy.terminal import printable, share
+from gristmill.tables import Column, Row, print_table
 
 SIDE_BY_SIDE = 5  # clusters of which a difference is printed among others
 PLACES = 4  # of such a difference
@@ -29,9 +31,11 @@ def print_duplicates(found: Duplicates, console: Console) -> None:
         console.print("No document was kept by the filters: there is nothing to compare.")
         return
     parts = ", ".join(f"{count:,} {kind}" for kind, count in found.kinds.items() if count)
+    copies = "is a copy" if found.lost == 1 else "are copies"
     console.print(
         Text.assemble(
-            (f"{found.lost:,}", "bold"), f" of {found.documents:,} documents are copies of another{': ' if parts else '.'}{parts}"
+            (f"{found.lost:,}", "bold"),
+            f" of {counted(found.documents, 'document')} {copies} of another{': ' if parts else '.'}{parts}",
         ),
         soft_wrap=True,
     )
@@ -42,17 +46,17 @@ def print_duplicates(found: Duplicates, console: Console) -> None:
         console.print(_sizes(found))
         of = f" in which {printable(found.source).plain} loses" if found.source else ""
         if found.clusters:
-            _print_clusters(found.clusters, f"The {len(found.clusters):,} largest of {found.n_clusters:,} clusters{of}", console)
+            _print_clusters(found.clusters, f"The {len(found.clusters):,} largest of {counted(found.n_clusters, 'cluster')}{of}", console)
         else:
             console.print(Text.assemble(printable(found.source or ""), " loses no document to a copy."))
         for each in found.clusters[:SIDE_BY_SIDE]:
             print_cluster(each, console, PLACES, twins=1)
     if found.cuts:
         console.print(_cuts(found.cuts))
-        console.print(_cut_texts(found.cut_most, "What was cut most"))
+        _print_cut_texts(found.cut_most, "What was cut most", console)
     if found.contamination:
         console.print(_contamination(found.contamination))
-        console.print(_contaminated(found.contaminated, "Documents that quote most of an item"))
+        _print_contaminated(found.contaminated, "Documents that quote most of an item", console)
 
 
 def print_document(found: Document, console: Console) -> None:
@@ -61,9 +65,9 @@ def print_document(found: Document, console: Console) -> None:
     else:
         console.print(Text(f"{found.doc_id} is in no cluster: no kept document is a copy of it."))
     if found.cuts:
-        console.print(_cut_texts(found.cuts, "Cut out of it"))
+        _print_cut_texts(found.cuts, "Cut out of it", console)
     if found.contaminated:
-        console.print(_contaminated(found.contaminated, "Items that it quotes"))
+        _print_contaminated(found.contaminated, "Items that it quotes", console)
 
 
 def print_cluster(found: Cluster, console: Console, places: int | None = None, twins: int | None = None) -> None:
@@ -87,7 +91,7 @@ def print_cluster(found: Cluster, console: Console, places: int | None = None, t
 
 def _counts(found: Cluster) -> str:
     copies = f" in {found.copies:,} copies" if found.copies > found.documents else ""
-    return f"{found.documents:,} document{'s' * (found.documents != 1)}{copies}: {_kinds(found.kinds)}"
+    return f"{counted(found.documents, 'document')}{copies}: {_kinds(found.kinds)}"
 
 
 def _kinds(kinds: dict[str, int]) -> str:
@@ -108,14 +112,17 @@ def _print_difference(found: Difference, console: Console, most: int | None) -> 
     table.add_column("twin", ratio=1, overflow="fold")
     for place in places:
         if place.skipped:
-            same = Text(f"… {place.skipped:,} words the same …", "dim")
+            same = Text(f"… {counted(place.skipped, 'word')} the same …", "dim")
             table.add_row(same, same)
         table.add_row(*_sides(place))
     console.print(table)
     left = found.total - len(places)
-    more = f"; {left:,} more places differ" if left else ""
+    more = f"; {counted(left, 'more place differs', 'more places differ')}" if left else ""
     console.print(
-        Text(f"  {found.same:,} words in common, {found.left:,} in the survivor alone, {found.right:,} in the twin alone{more}", "dim")
+        Text(
+            f"  {counted(found.same, 'word')} in common, {found.left:,} in the survivor alone, {found.right:,} in the twin alone{more}",
+            "dim",
+        )
     )
 
 
@@ -183,13 +190,16 @@ def _cuts(rules: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _cut_texts(cuts: list[Cut], title: str) -> Table:
-    table = _table(title)
-    for name in ("rule", "held by", "characters", "text", "for example in"):
-        table.add_column(name, justify="right" if name in ("held by", "characters") else "left", overflow="fold", no_wrap=name == "rule")
-    for cut in cuts:
-        table.add_row(cut.rule, f"{cut.documents:,}", f"{cut.characters:,}", printable(cut.text), cut.doc_id)
-    return table
+def _print_cut_texts(cuts: list[Cut], title: str, console: Console) -> None:
+    columns = [
+        Column("rule"),
+        Column("held by", right=True),
+        Column("characters", right=True),
+        Column("text", long=True),
+        Column("for example in", long=True),
+    ]
+    rows = [Row([cut.rule, f"{cut.documents:,}", f"{cut.characters:,}", printable(cut.text), cut.doc_id]) for cut in cuts]
+    print_table(columns, rows, console, title)
 
 
 def _contamination(files: list[dict[str, Any]]) -> Table:
@@ -201,17 +211,22 @@ def _contamination(files: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _contaminated(rows: list[Contaminated], title: str) -> Table:
-    table = _table(title)
-    for name in ("overlap", "item", "split", "document", "the first words that both hold"):
-        table.add_column(name, justify="right" if name == "overlap" else "left", overflow="fold", no_wrap=name in ("overlap", "split"))
-    for row in rows:
+def _print_contaminated(found: list[Contaminated], title: str, console: Console) -> None:
+    columns = [
+        Column("overlap", right=True),
+        Column("split"),
+        Column("document", long=True, ends="/"),
+        Column("item", long=True, ends="/"),
+        Column("the first words that both hold", long=True),
+    ]
+    rows = []
+    for row in found:
         quote = Text.assemble(
             (row.before and f"{printable(row.before).plain} ", "dim"), printable(row.quote), (f" {printable(row.after).plain}", "dim")
         )
         item = printable(row.item if not row.item_url else f"{row.item} {row.item_url}")
-        table.add_row(share(row.overlap), item, row.split or "?", printable(row.url or row.doc_id), quote)
-    return table
+        rows.append(Row([share(row.overlap), row.split or "?", printable(row.url or row.doc_id), item, quote]))
+    print_table(columns, rows, console, title)
 
 
 def _table(title: str) -> Table:

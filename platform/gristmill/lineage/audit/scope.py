@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, Protocol
 import polars as pl
 
 from gristmill.errors import GristmillError
+from gristmill.lake import damage
+from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Output, Partition, Workspace
 from gristmill.lineage.builds.builds import builds, each_read
 from gristmill.lineage.plan.plan import SOURCE, Recorded
@@ -80,8 +82,7 @@ class Scope:
         except NotRecomputed as why:
             return Finding(claim, subject, True, f"{NOT_RECOMPUTED}{why}")
         except UNREADABLE as error:
-            said = " ".join(str(error).split()) or type(error).__name__
-            problem, evidence = f"cannot be recomputed: {said}", ""
+            problem, evidence = f"cannot be recomputed: {said(error, self.workspace.lake)}", ""
         return Finding(claim, subject, not problem, problem or evidence)
 
     # which partitions, which documents
@@ -192,6 +193,14 @@ class _AsRead(Workspace):
 
 def named(asset: str, partition: Partition) -> str:
     return f"{asset}[{partition}]" if partition else asset
+
+
+def said(error: Exception, lake: Lake, fix: bool = False) -> str:
+    """What an error says, in one line; of ours the way out only with `fix`, since several claims trip over one file."""
+    told = damage.explained(error, lake) or error
+    if isinstance(told, GristmillError) and told.where:
+        told = GristmillError(told.what, where=told.where, fix=told.fix if fix else None)
+    return " ".join(str(told).split()) or type(error).__name__
 
 
 def differing(stored: pl.DataFrame, again: pl.DataFrame, key: list[str]) -> str:

@@ -10,7 +10,7 @@ from gristmill.lake.hashing import file_hash, mapping_hash, table_hash
 from gristmill.lake.lease import Lease
 from gristmill.lake.store import Stored
 from gristmill.lake.workspace import Output, Workspace, versions_digest
-from gristmill.lineage.audit.scope import AUDIT, UNREADABLE, Event, Finding, Scope, named, rank
+from gristmill.lineage.audit.scope import AUDIT, UNREADABLE, Event, Finding, Scope, named, rank, said
 from gristmill.lineage.builds.builds import each_read, objects, reachable
 from gristmill.lineage.plan.plan import SOURCE
 from gristmill.recipe.section import fingerprint
@@ -54,9 +54,9 @@ def _files(scope: Scope, output: Output, read: bool, seen: dict[str, str]) -> tu
             try:
                 seen[each.key] = _hash(scope, name, each)
             except UNREADABLE as error:
-                seen[each.key] = f"what cannot be read: {' '.join(str(error).split())}"
+                seen[each.key] = f"what cannot be read: {said(error, lake, fix=True)}"
         if seen[each.key] != each.hash:
-            problems.append(f"{each.key} holds {seen[each.key]}, recorded as {each.hash}")
+            problems.append(f"{each.key}, recorded as {each.hash}, holds {seen[each.key]}")
     for folder in output.needs:
         if not lake.keys(f"{folder}/"):
             problems.append(f"{folder} is gone")

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from gristmill.counting import counted
 from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Workspace
 from gristmill.lineage.builds.builds import Build, Origin, values_of
@@ -144,16 +145,20 @@ def _what(diff: Diff) -> str:
         causes.append(f"another version of {', '.join(change.key for change in diff.algorithms[:NAMED])}")
         causes[-1] += f" and {len(diff.algorithms) - NAMED} more algorithms" if len(diff.algorithms) > NAMED else ""
     for says, found in (("new", diff.shards.new), ("gone", diff.shards.gone), ("changed", diff.shards.changed)):
-        causes += [f"{_counted(len(found), 'shard')} {says}"] if found else []
+        causes += [f"{counted(len(found), 'shard')} {says}"] if found else []
     documents, (tokens_before, tokens_after) = diff.documents, diff.corpus.tokens
     came, went = (documents.moved.filter(pl.col("way") == way).height for way in ("in", "out"))
     effects = ["the same documents"]
     if came or went:
-        effects = [f"{_counted(came, 'document')} in and {went:,} out of {documents.kept_before:,}"]
+        effects = [f"{counted(came, 'document')} in and {went:,} out of {documents.kept_before:,}"]
     if documents.rewritten:
         effects.append(f"{documents.rewritten:,} with another text")
     moved = tokens_after - tokens_before
-    effects.append(f"{abs(moved):,} {'more' if moved > 0 else 'fewer'} tokens to train on" if moved else "as many tokens to train on")
+    effects.append(
+        f"{abs(moved):,} {'more' if moved > 0 else 'fewer'} token{'' if abs(moved) == 1 else 's'} to train on"
+        if moved
+        else "as many tokens to train on"
+    )
     told = ", ".join(causes) or "nothing that is recorded differs"
     return f"{diff.new.name} against {diff.old.name}: {told}; {', '.join(effects)}"
 
@@ -188,7 +193,7 @@ def _of_model(row: Mapping[str, Any], same: bool) -> str:
         return f"{moved}; from {counts} documents nobody can say whether that is noise."
     verdict = "more than noise" if row["more"] else "no more than noise"
     if row["how"] == "paired":
-        over = f"over the same {row['documents']:,} documents"
+        over = f"over the same {counted(row['documents'], 'document')}"
         test = f"randomisation test, {_p(row['p'])}, level {noise.LEVEL:.0%}"
     else:
         over = "over different documents"
@@ -198,10 +203,6 @@ def _of_model(row: Mapping[str, Any], same: bool) -> str:
 
 def _p(value: float) -> str:
     return f"p = {value:.3f}" if value >= 0.001 else "p < 0.001"
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _change(change: Change) -> dict[str, Any]:

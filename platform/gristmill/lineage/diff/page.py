@@ -14,7 +14,8 @@ from gristmill.lineage.diff import plot
 from gristmill.lineage.diff.diff import TEST, Diff
 from gristmill.lineage.diff.documents import BY
 from gristmill.lineage.diff.terminal import TITLES, score_cells
-from gristmill.lineage.plan.recipe_diff import shown
+from gristmill.lineage.plan.components import difference
+from gristmill.lineage.plan.recipe_diff import Change, shown
 from gristmill.policy import page as policy_page
 from gristmill.policy.terminal import share, size
 
@@ -32,7 +33,7 @@ def diff_page(diff: Diff) -> str:
     return environment.get_template("diff.html.j2").render(
         diff=diff,
         commits=[side.origin.commit[:12] if side.origin else "" for side in (diff.old, diff.new)],
-        causes=[("Recipe", diff.recipe), ("Algorithms", diff.algorithms), ("Packages", diff.packages)],
+        causes=[("Recipe", diff.recipe), ("Algorithms", [_algorithm(each) for each in diff.algorithms]), ("Packages", diff.packages)],
         shards=[("new", diff.shards.new), ("gone", diff.shards.gone), ("changed", diff.shards.changed)],
         moved={way: {what: diff.documents.count(way, what) for what in ("documents", "bytes", "tokens")} for way in ("in", "out")},
         by=[_by(diff, name) for name in BY],
@@ -43,6 +44,13 @@ def diff_page(diff: Diff) -> str:
         baselines=diff.scores.filter(~pl.col("metric").is_in(list(TITLES))).to_dicts(),
         test=TEST,
     )
+
+
+def _algorithm(change: Change) -> Change:
+    """Its parts that moved, on both sides."""
+    pairs = [each.rpartition(" -> ") for each in difference(change.key, change.old, change.new).split(", ")]
+    before = ", ".join(was for was, arrow, _ in pairs if arrow)
+    return Change(change.key, before, ", ".join(f"{was.rpartition(' ')[0]} {now}".strip() for was, _, now in pairs))
 
 
 def _by(diff: Diff, name: str) -> dict[str, Any]:

@@ -11,20 +11,24 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gristmill.counting import counted
 from gristmill.lineage.builds.builds import Build, Pin
 from gristmill.lineage.diff import noise
 from gristmill.lineage.diff.diff import Diff
 from gristmill.lineage.diff.documents import BY
 from gristmill.lineage.diff.models import BITS, INCREASE
+from gristmill.lineage.plan.components import difference
 from gristmill.policy.terminal import printable, share, size
+from gristmill.tables import Column, Row, print_table
 
 TOP = 8  # rows shown of each `by`
 
 
 def print_diff(diff: Diff, console: Console) -> None:
-    for name, found in (("recipe", diff.recipe), ("algorithms", diff.algorithms), ("packages", diff.packages)):
+    algorithms = [f"{change.key}: {difference(change.key, change.old, change.new)}" for change in diff.algorithms]
+    for name, found in (("recipe", [*map(str, diff.recipe)]), ("algorithms", algorithms), ("packages", [*map(str, diff.packages)])):
         for n, change in enumerate(found):
-            _said(console, name if not n else "", str(change), "bold" if name == "recipe" else "")
+            _said(console, name if not n else "", change, "bold" if name == "recipe" else "")
     for says, shards in (("new", diff.shards.new), ("gone", diff.shards.gone), ("changed", diff.shards.changed)):
         if shards:
             _said(console, f"shards {says}", f"{len(shards):,}: {', '.join(shards[:4])}{', …' if len(shards) > 4 else ''}")
@@ -32,14 +36,16 @@ def print_diff(diff: Diff, console: Console) -> None:
     _documents(diff, console)
     _corpus(diff, console)
     for model in diff.training:
-        last = [f"{curve.last:.4f} after {int(curve.tokens[-1]):,} tokens" if curve else "none" for curve in (model.old, model.new)]
+        last = [
+            f"{curve.last:.4f} after {counted(int(curve.tokens[-1]), 'token')}" if curve else "none" for curve in (model.old, model.new)
+        ]
         console.print(f"{model.model}: last loss {last[0]}, then {last[1]}{'; the same weights' if model.same else ''}.", soft_wrap=True)
     if diff.training:
         console.print()
     for metric, title in TITLES.items():
         part = diff.scores.filter(pl.col("metric") == metric)
         if part.height:
-            console.print(_scores(part, title, (diff.old.name, diff.new.name)))
+            _print_scores(part, title, (diff.old.name, diff.new.name), console)
     if diff.scores.height:
         console.print(Text(f"* more than noise. {_test()}", "dim"), soft_wrap=True)
         console.print()
@@ -54,21 +60,24 @@ def print_builds(found: Sequence[Build], pins: Mapping[int, Pin], console: Conso
     if not found:
         console.print("No build has been recorded yet: a rebuild of everything that ends fresh records one.")
         return
-    table = _table("")
-    for name in ("build", "made", "by", "commit", "partitions", "pinned"):
-        table.add_column(name, justify="right" if name == "partitions" else "left", no_wrap=name != "pinned")
+    columns = [Column(name, name == "partitions") for name in ("build", "made", "by", "commit", "partitions")]
+    rows = []
     for build in reversed(found):
         pin = pins.get(build.number)
         commit = build.origin.commit
-        table.add_row(
-            build.name,
-            build.made_at.replace("T", " ").removesuffix("+00:00"),
-            printable(build.origin.by),
-            commit[:10] + ("+" if commit.endswith("+") else ""),
-            f"{sum(each.partitions for each in build.heads.values()):,}",
-            printable(f"{pin.why} ({pin.by}, {pin.at[:10]})" if pin else ""),
+        rows.append(
+            Row(
+                [
+                    build.name,
+                    build.made_at.replace("T", " ").removesuffix("+00:00"),
+                    printable(build.origin.by),
+                    commit[:10] + ("+" if commit.endswith("+") else ""),
+                    f"{sum(each.partitions for each in build.heads.values()):,}",
+                    printable(f"{pin.why} ({pin.by}, {pin.at[:10]})" if pin else ""),
+                ]
+            )
         )
-    console.print(table)
+    print_table([*columns, Column("pinned", long=True)], rows, console)
 
 
 def print_build(build: Build, pin: Pin | None, console: Console) -> None:
@@ -78,7 +87,7 @@ def print_build(build: Build, pin: Pin | None, console: Console) -> None:
         "made": build.made_at,
         "by": origin.by,
         "commit": f"{origin.commit.removesuffix('+')}{', with edits' if origin.commit.endswith('+') else ''}" or "unknown",
-        "python": f"{origin.python}, {len(origin.packages)} packages",
+        "python": f"{origin.python}, {counted(len(origin.packages), 'package')}",
         "content": build.content,
         "pinned": f"{pin.why} ({pin.by}, {pin.at})" if pin else "no",
     }
@@ -103,24 +112,25 @@ def _documents(diff: Diff, console: Console) -> None:
     documents = diff.documents
     said = f"Documents: {documents.kept_before:,} kept, then {documents.kept_after:,}: "
     said += f"{documents.count('in'):,} in, {documents.count('out'):,} out."
-    said += f" {documents.rewritten:,} that stay have another text." if documents.rewritten else ""
-    said += f" {documents.reweighed:,} have another weight in the mix." if documents.reweighed else ""
+    said += f" {counted(documents.rewritten, 'that stays has', 'that stay have')} another text." if documents.rewritten else ""
+    said += f" {counted(documents.reweighed, 'has', 'have')} another weight in the mix." if documents.reweighed else ""
     console.print(said, soft_wrap=True)
     if documents.moved.is_empty():
         console.print()
         return
-    table = _table("Documents in and out")
-    for name in ("by", "", "in", "out", "bytes in", "bytes out", "≈ tokens in", "≈ tokens out"):
-        table.add_column(name, justify="left" if name in ("by", "") else "right", overflow="fold")
+    numbers = [("in", 0), ("out", 0), ("bytes in", 2), ("bytes out", 2), ("≈ tokens in", 1), ("≈ tokens out", 1)]
+    columns = [Column("by"), Column("", long=True), *(Column(name, right=True, spare=spare) for name, spare in numbers)]
+    shown = []
     for by in BY:
         rows = documents.by(by)
         rest = rows.slice(TOP)
         for n, row in enumerate(rows.head(TOP).iter_rows(named=True)):
             last = n == min(rows.height, TOP) - 1 and not rest.height
-            table.add_row(by if not n else "", printable(row["name"]), *_cells(row), end_section=last)
+            shown.append(Row([by if not n else "", printable(row["name"]), *_cells(row)], last=last))
         if rest.height:
-            table.add_row("", Text(f"{rest.height:,} others", "dim"), *_cells(rest.sum().row(0, named=True)), end_section=True)
-    console.print(table)
+            others = Text(counted(rest.height, "other"), "dim")
+            shown.append(Row(["", others, *_cells(rest.sum().row(0, named=True))], last=True))
+    print_table(columns, shown, console, "Documents in and out")
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
@@ -132,9 +142,9 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 def _corpus(diff: Diff, console: Console) -> None:
     if diff.corpus.mix.is_empty():
         return
-    table = _table("The mix")
-    for name in ("phase", "source", "tokens", "then", "share", "then ", "documents", "then  "):
-        table.add_column(name, justify="left" if name in ("phase", "source") else "right", no_wrap=True)
+    names = [("tokens", 0), ("then", 0), ("share", 0), ("then ", 0), ("documents", 1), ("then  ", 1)]
+    columns = [Column("phase"), Column("source"), *(Column(name, right=True, spare=spare) for name, spare in names)]
+    shown = []
     sources = diff.corpus.by("source")
     for phase in diff.corpus.phases.iter_rows(named=True):
         rows = sources.filter(pl.col("phase") == phase["phase"]).to_dicts()
@@ -142,23 +152,23 @@ def _corpus(diff: Diff, console: Console) -> None:
             shares = ["" if row[f"share_{when}"] is None else share(row[f"share_{when}"]) for when in ("before", "after")]
             numbers = [f"{row[name]:,}" for name in ("tokens_before", "tokens_after")]
             counts = [f"{row[name]:,}" for name in ("documents_before", "documents_after")]
-            table.add_row(phase["phase"] if not n else "", printable(row["name"]), *numbers, *shares, *counts)
+            shown.append(Row([phase["phase"] if not n else "", printable(row["name"]), *numbers, *shares, *counts]))
         total = [f"{phase[name]:,}" for name in ("tokens_before", "tokens_after")]
-        moved = f"{phase['in']:,} documents in, {phase['out']:,} out"
+        moved = f"{phase['in']:,} in, {phase['out']:,} out"
         counts = [f"{phase[name]:,}" for name in ("documents_before", "documents_after")]
-        table.add_row("", moved, *total, "", "", *counts, style="bold", end_section=True)
-    console.print(table)
+        shown.append(Row(["", moved, *total, "", "", *counts], "bold", last=True))
+    print_table(columns, shown, console, "The mix; documents in and out of each phase")
 
 
-def _scores(part: pl.DataFrame, title: str, names: tuple[str, str]) -> Table:
-    table = _table(title)
-    for name in ("model", "scheme", "domain", *names, "difference", "95% interval", "p", "documents"):
-        table.add_column(name, justify="left" if name in ("model", "scheme", "domain") else "right", no_wrap=True)
+def _print_scores(part: pl.DataFrame, title: str, names: tuple[str, str], console: Console) -> None:
+    numbers = [*((name, 0) for name in names), ("difference", 0), ("95% interval", 1), ("p", 2), ("documents", 3)]
+    columns = [*map(Column, ("model", "scheme", "domain")), *(Column(name, right=True, spare=spare) for name, spare in numbers)]
+    rows = []
     for row in part.iter_rows(named=True):
         old, new, difference, interval, p, on = score_cells(row)
-        cells = [old, new, f"{difference}{'*' if row['more'] else ' '}", interval, p, on]
-        table.add_row(row["model"], row["scheme"], row["domain"], *cells, style="bold" if row["headline"] else None)
-    return table
+        cells = [row["model"], row["scheme"], row["domain"], old, new, f"{difference}{'*' if row['more'] else ' '}", interval, p, on]
+        rows.append(Row(cells, "bold" if row["headline"] else ""))
+    print_table(columns, rows, console, title)
 
 
 def score_cells(row: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
 from gristmill.errors import GristmillError
+from gristmill.lake import damage
 from gristmill.lake.workspace import Workspace
 from gristmill.lineage.plan.plan import Plan
 from gristmill.lineage.plan.reasons import Code
@@ -49,8 +52,8 @@ def policy_flips(workspace: Workspace, plan: Plan) -> Flips | None:
             assert stored is not None  # else the reason would not name a key of the recipe
             try:
                 return Flips(asset, what_if(workspace, _rules(Code("", stored["sections"])), workspace.recipe.policy.document_rules()))
-            except GristmillError as error:
-                return Flips(asset, None, str(error))
+            except (GristmillError, pl.exceptions.PolarsError) as error:
+                return Flips(asset, None, str(damage.explained(error, workspace.lake) or error))
     return None
 
 

@@ -10,30 +10,37 @@ from collections.abc import Sequence
 
 from gristmill.lake.workspace import Inputs, Output, Workspace
 from gristmill.lineage.plan.plan import SOURCE
-from gristmill.lineage.plan.reasons import MISSING, Code, Reason, code_reasons, gone_reason, input_reason, new_input_reason, source_reason
+from gristmill.lineage.plan.reasons import MISSING, Code, CodeReasons, Reason, gone_reason, input_reason, new_input_reason, source_reason
 
 ASKED = "asked for: code and inputs are those of before"
 
 
-def reasons(workspace: Workspace, head: Output | None, asset: str, code_version: str, code: Code, inputs: Inputs) -> list[Reason]:
-    """Why a partition that holds `head` is made with this code from these inputs; [] when nothing calls for it."""
-    if head is None:
-        return [MISSING]
-    why: list[Reason] = []
-    if head.code_version != code_version:
-        was = workspace.code(asset, head.code_version)
-        why += code_reasons(head.code_version, code_version, Code(was["algorithm"], was["sections"]) if was else None, code)
-    if gone := _gone(workspace, head):
-        why.append(gone_reason(gone))
-    digests = inputs.digests
-    for name, read in inputs.read.items():
-        if name not in head.inputs:
-            why.append(new_input_reason(name))
-        elif head.inputs[name] != digests[name]:
-            why.append(input_reason(name, [key or None for key in read], head.read.get(name), read))
-    if digests.get(SOURCE, "") != head.inputs.get(SOURCE, ""):
-        why.append(source_reason(asset))
-    return why
+class Why:
+    """Why partitions of one asset are made with this code."""
+
+    def __init__(self, workspace: Workspace, asset: str, code_version: str, code: Code):
+        def was(version: str) -> Code | None:
+            value = workspace.code(asset, version)
+            return Code(value["algorithm"], value["sections"]) if value else None
+
+        self.workspace, self.asset, self.codes = workspace, asset, CodeReasons(code_version, code, was, asset)
+
+    def reasons(self, head: Output | None, inputs: Inputs) -> list[Reason]:
+        """Why a partition that holds `head` is made from these inputs; [] when nothing calls for it."""
+        if head is None:
+            return [MISSING]
+        why: list[Reason] = [*self.codes.since(head.code_version)]
+        if gone := _gone(self.workspace, head):
+            why.append(gone_reason(gone))
+        digests = inputs.digests
+        for name, read in inputs.read.items():
+            if name not in head.inputs:
+                why.append(new_input_reason(name))
+            elif head.inputs[name] != digests[name]:
+                why.append(input_reason(name, [key or None for key in read], head.read.get(name), read))
+        if digests.get(SOURCE, "") != head.inputs.get(SOURCE, ""):
+            why.append(source_reason(self.asset))
+        return why
 
 
 def lines(found: Sequence[Reason]) -> list[str]:

@@ -21,8 +21,8 @@ from gristmill.lineage.plan.reasons import (
     INTERRUPTED,
     MISSING,
     Code,
+    CodeReasons,
     Reason,
-    code_reasons,
     gone_reason,
     input_reason,
     new_input_reason,
@@ -177,7 +177,7 @@ def _decide(
     reasons = result.reasons.setdefault(node.name, {})
     waiting = result.waiting.setdefault(node.name, {})
     failures = result.known_failures[node.name] = graph.failures(node.name)
-    codes: dict[str, tuple[Reason, ...]] = {node.code_version: ()}
+    codes = CodeReasons(node.code_version, node.code, lambda version: graph.code(node.name, version), node.name)
     parents = [(parent, look.all_of(parent) if graph.is_one_to_one(node.name, parent) else None) for parent in node.parents]
     gone = set() if present is None else set(chain.from_iterable(record.files for record in recorded.values())) - present
     astray = graph.astray(node.name, recorded)
@@ -195,10 +195,7 @@ def _decide(
         why: Sequence[Reason] = () if record is not None else (MISSING,)
         if record is not None:
             if record.code_version != node.code_version:
-                if record.code_version not in codes:
-                    was = graph.code(node.name, record.code_version)
-                    codes[record.code_version] = code_reasons(record.code_version, node.code_version, was, node.code)
-                why = codes[record.code_version]
+                why = codes.since(record.code_version)
             if partition in astray:
                 why = [*why, INTERRUPTED]
             if gone and not gone.isdisjoint(record.files):

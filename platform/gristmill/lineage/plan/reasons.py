@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from gristmill.lineage.plan.components import difference
 from gristmill.lineage.plan.recipe_diff import ABSENT, changes
 
 Kind = Literal["missing", "algorithm", "recipe", "code", "input", "source", "gone", "interrupted"]
@@ -46,20 +47,32 @@ OUTSIDE = {"tombstones": "list of takedowns"}
 """What an asset reads outside the graph, where that is not the registered source files."""
 
 
-def code_reasons(old_version: str, new_version: str, old: Code | None, new: Code | None) -> tuple[Reason, ...]:
-    """Why the code version moved; in general terms when what the old one was made of was not recorded."""
+class CodeReasons:
+    """Why an asset's code version moved to the present one. What an earlier one was made of (`was`) is looked up once."""
+
+    def __init__(self, version: str, code: Code | None, was: Callable[[str], Code | None], asset: str = "") -> None:
+        self.version, self.code, self.was, self.asset = version, code, was, asset
+        self._since: dict[str, tuple[Reason, ...]] = {version: ()}
+
+    def since(self, version: str) -> tuple[Reason, ...]:
+        if version not in self._since:
+            self._since[version] = code_reasons(version, self.version, self.was(version), self.code, self.asset)
+        return self._since[version]
+
+
+def code_reasons(old_version: str, new_version: str, old: Code | None, new: Code | None, asset: str = "") -> tuple[Reason, ...]:
+    """Why the code version of an asset moved; in general terms when what the old one was made of was not recorded."""
     if old is None and new is not None:
         algorithm, _, fingerprint = old_version.rpartition("-") if new.sections else (old_version, "", "")
         if fingerprint == (new_version.rpartition("-")[2] if new.sections else ""):
-            return (Reason("algorithm", f"algorithm {algorithm} -> {new.algorithm}", key="algorithm", old=algorithm, new=new.algorithm),)
+            return (_algorithm(asset, algorithm, new.algorithm),)
         if algorithm == new.algorithm:
             return (Reason("code", f"recipe changed in {', '.join(new.sections)}", old=old_version, new=new_version),)
     if old is None or new is None:
         return (Reason("code", f"code {old_version} -> {new_version}", old=old_version, new=new_version),)
     found = []
     if old.algorithm != new.algorithm:
-        text = f"algorithm {old.algorithm} -> {new.algorithm}"
-        found.append(Reason("algorithm", text, key="algorithm", old=old.algorithm, new=new.algorithm))
+        found.append(_algorithm(asset, old.algorithm, new.algorithm))
     both = old.sections.keys() & new.sections.keys()
     was = {name: old.sections[name] for name in both} | _parts(old.sections, new.sections.keys() - both)
     now = {name: new.sections[name] for name in both} | _parts(new.sections, old.sections.keys() - both)
@@ -70,6 +83,12 @@ def code_reasons(old_version: str, new_version: str, old: Code | None, new: Code
     if other := _other_sections(old.sections.keys() - both, new.sections.keys() - both):
         found.append(Reason("code", other, old=old_version, new=new_version))
     return tuple(found) or (Reason("code", f"code {old_version} -> {new_version}", old=old_version, new=new_version),)
+
+
+def _algorithm(asset: str, old: str, new: str) -> Reason:
+    said = difference(asset, old, new)
+    of = "of " if said[0].isalpha() and not said.startswith("with") else ""  # a part's name, not a number
+    return Reason("algorithm", f"algorithm {of}{said}", key="algorithm", old=old, new=new)
 
 
 def _parts(sections: Mapping[str, Any], names: Set[str]) -> dict[str, Any]:

@@ -29,7 +29,8 @@ class Change:
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    """What differs between two mappings of section -> value, in the order of the keys."""
+    """What differs between two mappings of section -> value, in the order of the keys. What the clean view is stripped of (`strips`)
+    follows from `edits.strip` and the policy's profiles: it is told where the key of a recipe is not."""
     found = []
     for section in sorted({*old, *new}):
         before, after = old.get(section, ABSENT), new.get(section, ABSENT)
@@ -39,7 +40,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
             found += list(_rules(before, after))
         else:
             found += list(_values(section, before, after))
-    return found
+    return [change for change in found if change.key != "strips" or all(each.key != "edits.strip" for each in found)]
 
 
 def shown(value: Any) -> str:

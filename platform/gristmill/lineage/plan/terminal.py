@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
+from gristmill.counting import counted
 from gristmill.lineage.plan.cost import WAITING, Cost, Step, duration, total
 from gristmill.lineage.plan.flips import Flips
 from gristmill.lineage.plan.plan import Plan
+from gristmill.tables import Column, Row, print_table
 
 NAMED = 3  # partitions named in a line
 REASONS = 6  # of one step that are printed
@@ -26,21 +26,11 @@ def print_plan(plan: Plan, steps: Sequence[Step], flips: Flips | None, console: 
     if not steps:
         console.print(FRESH if plan.is_fresh else SELECTED_FRESH)
     else:
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for name in ("asset", "", "state", "why", "cost"):
-            table.add_column(name, justify="right" if name in ("", "cost") else "left", overflow="fold", no_wrap=name != "why")
-        last = ""
-        for step in steps[:ROWS]:
-            shown = step.asset if step.asset != last else ""
-            last = step.asset
-            table.add_row(shown, f"{len(step.partitions):,}", _state(step), _why(step), _cost(step.cost), style=_style(step))
-        console.print(table)
-        if len(steps) > ROWS:
-            console.print(Text(f"and {len(steps) - ROWS:,} more rows; --html and --json have all of them.", "dim"))
+        print_steps(steps, console)
         console.print(Text(summary(steps)), soft_wrap=True)
         counts = [count for name, count in plan.counts().items() if name in assets]
         fresh, every = (sum(count[what] for count in counts) for what in ("fresh", "partitions"))
-        console.print(Text(f"Fresh: {fresh:,} of {every:,} partitions.", "dim"))
+        console.print(Text(f"Fresh: {fresh:,} of {counted(every, 'partition')}.", "dim"))
     for name, moved in plan.held_back.items():
         if name in assets:
             console.print(Text(f'{name} is held though {", ".join(moved)} moved; set its refresh to "always" to follow.', "dim"))
@@ -48,10 +38,28 @@ def print_plan(plan: Plan, steps: Sequence[Step], flips: Flips | None, console: 
     for asset, partition, text in failed[:FAILED]:
         console.print(Text(f"! {asset}{f'[{partition}]' if partition else ''} {text}", "red"), soft_wrap=True)
     if len(failed) > FAILED:
-        console.print(Text(f"! and {len(failed) - FAILED:,} others that failed; --json lists all.", "red"))
+        console.print(Text(f"! and {counted(len(failed) - FAILED, 'other')} that failed; --json lists all.", "red"))
     if flips:
         console.print()
         print_flips(flips, console)
+
+
+def print_steps(steps: Sequence[Step], console: Console) -> None:
+    """What is made and why, without a word on the rest."""
+    columns = [
+        Column("asset"),
+        Column("", right=True),
+        Column("state"),
+        Column("why", long=True),
+        Column("cost", right=True),
+    ]
+    rows, last = [], ""
+    for step in steps[:ROWS]:
+        shown, last = step.asset if step.asset != last else "", step.asset
+        rows.append(Row([shown, f"{len(step.partitions):,}", _state(step), _why(step), _cost(step.cost)], _style(step)))
+    print_table(columns, rows, console)
+    if len(steps) > ROWS:
+        console.print(Text(f"and {counted(len(steps) - ROWS, 'more row')}; --html and --json have all of them.", "dim"))
 
 
 def print_flips(flips: Flips, console: Console) -> None:
@@ -69,9 +77,10 @@ def flips_summary(flips: Flips) -> str:
     lost, gained = answer.flipped("lost_documents"), answer.flipped("gained_documents")
     edits = "; ".join(str(change) for change in answer.changes) or "the rules are the same"
     if not lost and not gained:
-        return f"The policy's edit ({edits}) flips none of {answer.total('documents'):,} documents."
+        return f"The policy's edit ({edits}) flips none of {counted(answer.total('documents'), 'document')}."
     return (
-        f"The policy's edit ({edits}) drops {lost:,} documents that are kept and keeps {gained:,} that are dropped, "
+        f"The policy's edit ({edits}) drops {counted(lost or 0, 'document that is', 'documents that are')} kept "
+        f"and keeps {counted(gained or 0, 'that is', 'that are')} dropped, "
         f"of {answer.total('documents'):,}: {answer.total('kept_before'):,} kept, then {answer.total('kept_after'):,}."
     )
 
@@ -88,7 +97,7 @@ def summary(steps: Sequence[Step]) -> str:
 
 
 def _many(cost: Cost) -> str:
-    text = f"{cost.partitions:,} partition{'s' if cost.partitions != 1 else ''}"
+    text = counted(cost.partitions, "partition")
     if cost.seconds:
         text += f", about {_work(cost)} of work by earlier runs"
     if cost.again:
@@ -109,9 +118,9 @@ def cost(of: Cost) -> str:
     """A step's cost in a cell."""
     parts = [_work(of)] if of.total_seconds else ["a look-up" if of.again else "?" if of.unknown else "0 s"]
     if of.tokens:
-        parts.append(f"{of.tokens:,} tokens")
+        parts.append(counted(of.tokens, "token"))
     elif of.rows:
-        parts.append(f"{of.rows:,} rows")
+        parts.append(counted(of.rows, "row"))
     return ", ".join(parts)
 
 
@@ -123,8 +132,8 @@ def partitions(step: Step, named: int = NAMED) -> str:
     return ", ".join(keys[:named]) + more
 
 
-def _style(step: Step) -> str | None:
-    return "dim" if step.state == WAITING else None
+def _style(step: Step) -> str:
+    return "dim" if step.state == WAITING else ""
 
 
 def _state(step: Step) -> Text:

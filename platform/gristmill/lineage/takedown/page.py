@@ -10,12 +10,13 @@ from typing import Any
 
 import jinja2
 
+from gristmill.counting import unit
 from gristmill.evaluation import plots
 from gristmill.lineage.plan import terminal as plan_terminal
 from gristmill.lineage.plan.cost import Step
 from gristmill.lineage.takedown.receipt import ABSENT, PRESENT
 from gristmill.lineage.takedown.takedown import Touched
-from gristmill.lineage.takedown.terminal import how, plain, said_of
+from gristmill.lineage.takedown.terminal import beside, how, plain, said_of
 from gristmill.policy import page as policy_page
 
 Facts = dict[str, Any]
@@ -23,8 +24,9 @@ Facts = dict[str, Any]
 ROWS = 200  # documents, and copies, of a tombstone that are listed
 
 
-def takedown_page(namespace: str, answers: Sequence[Touched], steps: Sequence[Step] | None) -> str:
-    """The page of `gristmill takedown`. `steps`: the rebuild plan of what is on the list now; None where nothing was taken down."""
+def takedown_page(namespace: str, answers: Sequence[Touched], steps: Sequence[Step] | None, others: int = 0) -> str:
+    """The page of `gristmill takedown`. `steps`: the rebuild that what is on the list now causes; None where nothing was taken down.
+    `others`: partitions that are stale for other reasons."""
     told = []
     for answer in answers:
         found = answer.tombstone.found
@@ -34,7 +36,7 @@ def takedown_page(namespace: str, answers: Sequence[Touched], steps: Sequence[St
                 "how": how(answer.tombstone),
                 "documents": [{**row, "like": said_of(row)} for row in found[:ROWS]],
                 "more": max(len(found) - ROWS, 0),
-                "levels": answer.levels,
+                "levels": [{**row, "unit": unit(row["count"], row["unit"])} for row in answer.levels],
                 "seen_by": answer.tombstone.seen_by,
                 "rising": answer.rising[:ROWS],
                 "held": [f"{asset}[{partition}]" if partition else asset for asset, partition in answer.held],
@@ -51,6 +53,7 @@ def takedown_page(namespace: str, answers: Sequence[Touched], steps: Sequence[St
         rising=len({row["doc_id"] for answer in answers for row in answer.rising}),
         plan=plan,
         plan_says=plan_terminal.summary(steps) if steps else "",
+        others=beside(others),
     )
 
 

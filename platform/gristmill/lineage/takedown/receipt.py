@@ -20,6 +20,7 @@ from typing import Any
 
 import polars as pl
 
+from gristmill.counting import counted
 from gristmill.crawl import tombstones
 from gristmill.crawl.tombstones import Tombstone
 from gristmill.errors import GristmillError, LakeError
@@ -199,7 +200,7 @@ def _rows(workspace: Workspace, outputs: Sequence[Output], ids: set[str]) -> Fac
     def named() -> Iterator[str]:
         for output, name, stored in tables:
             if n := naming(workspace.lake, stored, ids).height:
-                yield f"{_name(output)}, {name}: {n} rows" + (" (held: materialise it anew)" if output.held else "")
+                yield f"{_name(output)}, {name}: {counted(n, 'row')}" + (" (held: materialise it anew)" if output.held else "")
 
     claim = "no row of any table names it (manifests of what was crawled apart): signals, verdicts, scores, corpus, provenance, splits"
     return _claim(claim, len(tables), named(), "gristmill rebuild; a held asset is made anew when it is materialised by hand")
@@ -216,7 +217,7 @@ def _sentences(workspace: Workspace, outputs: Sequence[Output], ids: set[str]) -
             uri = f"{lake.root}/{output.files['index'].key}"
             table = lancedb.connect(uri, storage_options=lake.storage_options or None).open_table("text")
             if n := table.count_rows(among):
-                yield f"{_name(output)}: {n} rows"
+                yield f"{_name(output)}: {counted(n, 'row')}"
 
     return _claim("no sentence index holds it", len(indices), held(), "gristmill rebuild")
 
@@ -231,10 +232,10 @@ def _quotes(workspace: Workspace, tombstone: Tombstone, outputs: Sequence[Output
                 if name == "samples":
                     said += workspace.lake.scan(stored).select("text").collect()["text"].to_list()
             if n := quotes.among(said):
-                yield f"{_name(output)}: {n} excerpts" + (" (held: materialise it anew)" if output.held else "")
+                yield f"{_name(output)}: {counted(n, 'excerpt')}" + (" (held: materialise it anew)" if output.held else "")
         for page in existing:
             if n := quotes.among(takedown.html_lines(page)):
-                yield f"{page}: {n} excerpts; `gristmill report` writes it anew"
+                yield f"{page}: {counted(n, 'excerpt')}; `gristmill report` writes it anew"
 
     claim = "no metadata, sample or report quotes it" if tombstone.texts else "quotes were not looked for: its words are not known"
     return _claim(claim, len(outputs) + len(existing), quoted())
@@ -283,7 +284,7 @@ def _vectors(workspace: Workspace, tombstone: Tombstone) -> Facts:
                 table.checkout(version)
                 looked += 1
                 if n := table.count_rows(f"text_hash IN ({', '.join(repr(each) for each in wanted)})"):
-                    found.append(f"{name}, version {version}: {n} vectors")
+                    found.append(f"{name}, version {version}: {counted(n, 'vector')}")
     return _claim("no version of the vectors has one of its texts", looked, found, "gristmill takedown purge")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from gristmill.counting import counted
 from gristmill.crawl import taken_texts, tombstones
 from gristmill.crawl.tombstones import Kind, Sketch, Tombstone
 from gristmill.errors import LakeError
@@ -94,23 +95,23 @@ def touched(workspace: Workspace, tombstone: Tombstone, pages: Iterable[Path] = 
     answer, lake = Touched(tombstone), workspace.lake
     ids = {row["doc_id"] for row in tombstone.found}
     quotes = Quotes(tombstone.texts)
-    counted: dict[str, Facts] = {}
+    by_asset: dict[str, Facts] = {}
     for output in workspace.outputs():
         rows = {name: n for name, stored in output.tables.items() if (n := _naming(lake, stored, ids))}
         quoted = quotes.among(strings(output.metadata)) + sum(
             quotes.among(lake.scan(stored).select("text").collect()["text"]) for name, stored in output.tables.items() if name == "samples"
         )
         if rows or quoted:
-            entry = counted.setdefault(output.asset, {"partitions": [], "rows": 0, "quoted": 0})
+            entry = by_asset.setdefault(output.asset, {"partitions": [], "rows": 0, "quoted": 0})
             entry["partitions"].append(output.partition)
             entry["rows"] += max(rows.values(), default=0)
             entry["quoted"] += quoted
             if output.held and output.asset not in MANIFESTS:
                 answer.held.append((output.asset, output.partition))
     order = list(LEVELS)
-    for asset, entry in sorted(counted.items(), key=lambda each: (order.index(each[0]) if each[0] in order else len(order), each[0])):
+    for asset, entry in sorted(by_asset.items(), key=lambda each: (order.index(each[0]) if each[0] in order else len(order), each[0])):
         partitions = [each for each in entry["partitions"] if each]
-        excerpts = f"{entry['quoted']} excerpts of its text in the metadata" if entry["quoted"] else ""
+        excerpts = f"{counted(entry['quoted'], 'excerpt')} of its text in the metadata" if entry["quoted"] else ""
         detail = "; ".join(part for part in (_few(partitions), excerpts) if part)
         answer.levels.append({"level": LEVELS.get(asset, asset), "asset": asset, "count": entry["rows"], "unit": "rows", "detail": detail})
     if workspace.has("duplicate_clusters"):
@@ -254,7 +255,7 @@ def _corpus(workspace: Workspace, ids: set[str]) -> Iterator[Facts]:
         if rows.height:
             tokens = int((rows["end"] - rows["start"]).sum())
             epochs = rows["epoch"].n_unique()
-            detail = f"{tokens:,} tokens in {epochs} epoch{'s' if epochs != 1 else ''}"
+            detail = f"{counted(tokens, 'token')} in {counted(epochs, 'epoch')}"
             yield _level(f"corpus, {phase}", rows["sequence"].n_unique(), "sequences", detail)
 
 
@@ -263,7 +264,9 @@ def _models(workspace: Workspace, tombstone: Tombstone) -> Iterator[Facts]:
     for seen in tombstone.seen_by:
         model = standing.get(seen["checkpoint"])
         which = "the one that stands" if model else "an older one"
-        detail = f"{which}, {seen['checkpoint'][:12]}: {seen['tokens']:,} tokens, steps {seen['first_step']} to {seen['last_step']}"
+        detail = (
+            f"{which}, {seen['checkpoint'][:12]}: {counted(seen['tokens'], 'token')}, steps {seen['first_step']} to {seen['last_step']}"
+        )
         yield {"level": f"checkpoint {seen['model']}", "asset": "checkpoints", "count": seen["steps"], "unit": "steps", "detail": detail}
         if model:
             for asset, what in (("quantized_variants", "variants"), ("eval_reports", "reports")):

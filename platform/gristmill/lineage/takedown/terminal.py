@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -11,10 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gristmill.counting import counted, unit
 from gristmill.crawl.tombstones import Tombstone
+from gristmill.lineage.plan.cost import Step
+from gristmill.lineage.plan.terminal import print_steps, summary
 from gristmill.lineage.takedown.purge import Purged
 from gristmill.lineage.takedown.receipt import ABSENT, PRESENT
 from gristmill.lineage.takedown.takedown import Touched
+from gristmill.tables import Column, Row, print_table
 
 Facts = dict[str, Any]
 
@@ -28,38 +32,59 @@ def print_touched(answer: Touched, console: Console) -> None:
         like = said_of(row)
         console.print(Text(f"  {row['doc_id'][:12]}  {plain(row['url'])}  in {row['shard']}{f', {like}' if like else ''}"), soft_wrap=True)
     if len(tombstone.found) > SHOWN:
-        console.print(f"  and {len(tombstone.found) - SHOWN:,} more documents")
+        console.print(f"  and {counted(len(tombstone.found) - SHOWN, 'more document')}")
     if not tombstone.found:
         console.print("  Nothing in the lake is touched now; it will be caught when it comes.")
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name, justify in (("level", "left"), ("", "right"), ("", "left"), ("where", "left")):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for row in answer.levels:
-        table.add_row(row["level"], f"{row['count']:,}", row["unit"], Text(plain(row["detail"])))
-    console.print(table)
+    columns = [Column("level"), Column("", right=True), Column(""), Column("where", long=True)]
+    rows = [Row([row["level"], f"{row['count']:,}", unit(row["count"], row["unit"]), plain(row["detail"])]) for row in answer.levels]
+    print_table(columns, rows, console)
     rising = list({row["doc_id"]: row for row in answer.rising}.values())  # one document may lie in several shards
     for row in rising[:SHOWN]:
         text = f"! {plain(row['url'] or row['doc_id'])} takes its place: {row['kind']}, {row['similarity']:.0%} alike. --near takes both."
         console.print(Text(text, "yellow"), soft_wrap=True)
     if len(rising) > SHOWN:
-        console.print(Text(f"! and {len(rising) - SHOWN:,} more copies", "yellow"))
+        console.print(Text(f"! and {counted(len(rising) - SHOWN, 'more copy', 'more copies')}", "yellow"))
     for asset, partition in answer.held:
         text = f"! {asset}{f'[{partition}]' if partition else ''} is held and names it: the next rebuild makes it anew."
         console.print(Text(text, "yellow"), soft_wrap=True)
 
 
+def print_rebuild(steps: Sequence[Step], others: int, console: Console) -> None:
+    """What of the rebuild plan a takedown causes, and a line on the rest."""
+    if steps:
+        print_steps(steps, console)
+        console.print(Text(summary(steps)), soft_wrap=True)
+    else:
+        console.print("Nothing is to be made for it: nothing that stands holds it.")
+    if others:
+        console.print(Text(f"{beside(others)} `gristmill plan` names all.", "dim"), soft_wrap=True)
+
+
+def beside(others: int) -> str:
+    """A sentence on partitions that are stale for other reasons; nothing for none."""
+    return f"And {counted(others, 'partition')} {'is' if others == 1 else 'are'} stale for other reasons." if others else ""
+
+
 def print_list(listed: Iterable[Tombstone], console: Console) -> None:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("id", "what", "documents", "who", "when", "why", "state"):
-        table.add_column(name, justify="right" if name == "documents" else "left", overflow="fold")
+    columns = [
+        Column("id"),
+        Column("documents", right=True),
+        Column("when"),
+        Column("state"),
+        Column("what", long=True),
+        Column("who", long=True),
+        Column("why", long=True),
+    ]
+    rows = []
     for each in listed:
         state = f"undone {each.undone['when'][:10]} by {each.undone['who']}" if each.undone else "purged" if each.purges else "in force"
-        what = Text(f"{each.kind} {plain(each.pattern)}, {how(each)}")
-        table.add_row(
-            each.id, what, f"{len(each.found):,}", Text(plain(each.who)), each.when[:16], Text(plain(each.why)), Text(plain(state))
-        )
-    console.print(table if table.row_count else "Nothing was taken down.")
+        what = f"{each.kind} {plain(each.pattern)}, {how(each)}"
+        rows.append(Row([each.id, f"{len(each.found):,}", each.when[:16], plain(state), what, plain(each.who), plain(each.why)]))
+    if rows:
+        print_table(columns, rows, console)
+    else:
+        console.print("Nothing was taken down.")
 
 
 def print_receipt(value: Facts, console: Console) -> None:
@@ -80,7 +105,9 @@ def print_receipt(value: Facts, console: Console) -> None:
     for seen in value["older_checkpoints"]:
         where = "stands" if seen["stands"] else "older"
         which = f"! checkpoint {seen['checkpoint'][:12]} of {seen['model']} ({where})"
-        console.print(Text(f"{which} saw it: {seen['tokens']:,} tokens in {seen['steps']:,} steps", "yellow"), soft_wrap=True)
+        console.print(
+            Text(f"{which} saw it: {counted(seen['tokens'], 'token')} in {counted(seen['steps'], 'step')}", "yellow"), soft_wrap=True
+        )
     if value["held"]:
         names = ", ".join(each["asset"] for each in value["held"])
         console.print(Text(f"! held, and made before the last change of their inputs: {names}", "yellow"), soft_wrap=True)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from gristmill.counting import counted
 from gristmill.lineage.why.document import Facts
 from gristmill.lineage.why.tree import Node, Sheet, batch_sheet, document_tree
 from gristmill.lineage.why.why import Answer
 from gristmill.policy.terminal import printable
+from gristmill.tables import Column, Row, fold, print_table
 
 STYLES = {"": "", "good": "green", "bad": "red", "muted": "dim"}
 FATES = {"trained on": "green", "in the corpus": "green", "dropped": "red", "refused": "red"}
+LONG = ("document", "doc_id")  # columns of a batch that go below their row on a narrow terminal
+ENDS = "/:"  # behind which a key or an address is folded, where it must be
 BAR = 20  # characters of a percentile's
 
 
@@ -90,10 +96,12 @@ def print_spikes(facts: Facts, console: Console) -> None:
 def _print_documents(facts: Facts, order: tuple[str, ...], console: Console) -> None:
     by_source = ", ".join(f"{row['source']} {row['tokens']:,}" for row in facts["by_source"])
     console.print(
-        Text(f"{facts['different_documents']:,} documents, {facts['trained_tokens']:,} tokens: {by_source}", "dim"), soft_wrap=True
+        Text(f"{counted(facts['different_documents'], 'document')}, {counted(facts['trained_tokens'], 'token')}: {by_source}", "dim"),
+        soft_wrap=True,
     )
     sheet = batch_sheet(facts, order)
-    console.print(_table(sheet))
+    columns = [Column(name, name in sheet.right, name in LONG, "/") for name in sheet.columns]
+    print_table(columns, [Row([printable(cell) for cell in row]) for row in sheet.rows], console)
     if facts["runs"] > len(sheet.rows):
         console.print(Text(f"{facts['runs'] - len(sheet.rows):,} more: --limit shows them.\n", "dim"))
 
@@ -116,26 +124,51 @@ def _said(node: Node) -> RenderableType:
         " " if node.label and node.text else "",
     )
     said.append_text(Text(printable(node.text).plain, STYLES[node.tone] if node.tone == "muted" else ""))
-    return said if node.sheet is None else Group(said, _table(node.sheet))
+    folded = _Folded(said)
+    return folded if node.sheet is None else Group(folded, _Fitted(node.sheet))
 
 
-def _table(sheet: Sheet) -> Table:
+@dataclass(frozen=True)
+class _Folded:
+    """Words, keys and addresses in lines as wide as their place in the tree."""
+
+    text: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield fold(self.text, options.max_width, ENDS)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A sheet as wide as its place in the tree: shorter bars first, then none, then names in two lines."""
+
+    sheet: Sheet
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for bar in (BAR, BAR // 2, BAR // 4) if self.sheet.spans else (0,):
+            table = _table(self.sheet, bar)
+            if Measurement.get(console, options.update(max_width=1000), table).maximum <= options.max_width:
+                break
+        else:
+            table = _table(self.sheet, 0)
+        yield table
+
+
+def _table(sheet: Sheet, bar: int) -> Table:
     table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
     for name in sheet.columns:
-        table.add_column(
-            name, justify="right" if name in sheet.right else "left", overflow="fold", no_wrap=name in ("doc_id", *sheet.right)
-        )
-    if sheet.spans:
+        table.add_column(name, justify="right" if name in sheet.right else "left", overflow="fold", no_wrap=name in sheet.right)
+    if bar:
         table.add_column("", no_wrap=True)
     for n, row in enumerate(sheet.rows):
-        table.add_row(*map(printable, row), *([_bar(sheet.spans[n])] if sheet.spans else []))
+        table.add_row(*map(printable, row), *([_bar(sheet.spans[n], bar)] if bar else []))
     return table
 
 
-def _bar(span: tuple[float, float] | None) -> Text:
+def _bar(span: tuple[float, float] | None, width: int) -> Text:
     """Where the value lies between the lowest and the highest: a mark, or the stretch that shares it."""
     if span is None:
         return Text()
-    low = min(int(span[0] * BAR), BAR - 1)
-    high = max(low + 1, min(round(span[1] * BAR), BAR))
-    return Text.assemble(("·" * low, "dim"), ("█" * (high - low), "blue"), ("·" * (BAR - high), "dim"))
+    low = min(int(span[0] * width), width - 1)
+    high = max(low + 1, min(round(span[1] * width), width))
+    return Text.assemble(("·" * low, "dim"), ("█" * (high - low), "blue"), ("·" * (width - high), "dim"))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gristmill.counting import counted
 from gristmill.lineage.why.document import Facts
 from gristmill.policy.terminal import number, share, size
 
@@ -88,7 +89,7 @@ def batch_sheet(facts: Facts, order: tuple[str, ...]) -> Sheet:
 
 def _versions(facts: Facts) -> Node:
     rows = [Node(row["doc_id"], f"fetched {when(row['fetched_at'])}, {row['shard']}", "muted") for row in facts["other_versions"]]
-    return Node("other versions", f"{len(rows)} at this URL", children=rows)
+    return Node("other versions", f"{len(rows):,} at this URL", children=rows)
 
 
 def _capture(row: Facts) -> Node:
@@ -102,7 +103,7 @@ def _extraction(shard: Facts) -> list[Node]:
     if found is None:
         return []
     language = f"language {found['language']} ({found['language_score']:.2f})"
-    text = f"{found['extractor']}, {language}, {found['n_chars']:,} characters, {size(found['n_bytes'])}"
+    text = f"{found['extractor']}, {language}, {counted(found['n_chars'], 'character')}, {size(found['n_bytes'])}"
     return [Node("text", text, children=[Node("", shard["excerpt"], "muted")] if shard["excerpt"] else [])]
 
 
@@ -113,11 +114,12 @@ def _edits(edits: list[Facts] | None) -> list[Node]:
     rows = [
         Node(
             row["rule"],
-            f"{row['edits']:,} edits, {row['characters']:,} characters of the {'clean' if row['view'] == 'final' else 'extracted'} view",
+            f"{counted(row['edits'], 'edit')}, {counted(row['characters'], 'character')} "
+            f"of the {'clean' if row['view'] == 'final' else 'extracted'} view",
         )
         for row in edits
     ]
-    return [Node("edits", f"{sum(row['edits'] for row in edits):,}, {total:,} characters", children=rows)]
+    return [Node("edits", f"{sum(row['edits'] for row in edits):,}, {counted(total, 'character')}", children=rows)]
 
 
 def _of_text(shard: Facts) -> list[Node]:
@@ -136,7 +138,7 @@ def _signals(shard: Facts) -> list[Node]:
     ]
     spans = [None if row["below"] is None else (row["below"], row["at_most"]) for row in telling]
     among = next((row["among"] for row in found if row["among"]), None)
-    says = f"{len(found)}" + (f", with their percentile among {among:,} documents of {shard['source']}" if among else "")
+    says = f"{len(found)}" + (f", with their percentile among {counted(among, 'document')} of {shard['source']}" if among else "")
     notes = [Node("", "▸ a rule on it fired", "muted")] if fired else []
     if plain:
         notes.append(Node("as nearly everywhere", ", ".join(f"{row['signal']} {number(row['value'])}" for row in plain), "muted"))
@@ -182,7 +184,9 @@ def _duplicates(found: Facts | None) -> list[Node]:
     rest = found["copies"] - len(copies)
     return [
         Node(
-            "outlived", f"{found['copies']:,} copies", children=[*copies, *([Node("", f"and {rest:,} more", "muted")] if rest > 0 else [])]
+            "outlived",
+            counted(found["copies"], "copy", "copies"),
+            children=[*copies, *([Node("", f"and {rest:,} more", "muted")] if rest > 0 else [])],
         )
     ]
 
@@ -191,16 +195,16 @@ def _final(shard: Facts) -> list[Node]:
     nodes = []
     if shard["cuts"]:
         rows = [
-            Node(row["rule"], f"characters {row['start']:,} to {row['end']:,}, held by {row['documents']:,} documents{_twin(row)}")
+            Node(row["rule"], f"characters {row['start']:,} to {row['end']:,}, held by {counted(row['documents'], 'document')}{_twin(row)}")
             for row in shard["cuts"][:SHOWN]
         ]
-        nodes.append(Node("cut from the final view", f"{len(shard['cuts'])} spans", children=rows))
+        nodes.append(Node("cut from the final view", counted(len(shard["cuts"]), "span"), children=rows))
     if shard["contamination"]:
         rows = [
-            Node(row["item"], f"{row['ngrams']:,} n-grams, {row['overlap']:.1%} of the item", "bad")
+            Node(row["item"], f"{counted(row['ngrams'], 'n-gram')}, {row['overlap']:.1%} of the item", "bad")
             for row in shard["contamination"][:SHOWN]
         ]
-        nodes.append(Node("contamination", f"{len(shard['contamination'])} items", "bad", rows))
+        nodes.append(Node("contamination", counted(len(shard["contamination"]), "item"), "bad", rows))
     return nodes
 
 
@@ -237,7 +241,7 @@ def _synthetic(found: Facts) -> Node:
         verified,
         Node("text", found["excerpt"], "muted"),
     ]
-    return Node("synthetic", f"set {found['set']}, {found['n_chars']:,} characters", children=children)
+    return Node("synthetic", f"set {found['set']}, {counted(found['n_chars'], 'character')}", children=children)
 
 
 def _corpus(phases: list[Facts] | None) -> list[Node]:
@@ -257,12 +261,13 @@ def _corpus(phases: list[Facts] | None) -> list[Node]:
         ]
         columns = ("sequence", "position", "its tokens", "epoch", *(f"step of {seen['model']}" for seen in models))
         rest = phase["sequences"] - len({row[0] for row in rows})
-        more = [Node("", f"and {rest:,} more sequences", "muted")] if rest > 0 else []
-        epochs = f"{phase['epochs']} epoch{'s' if phase['epochs'] > 1 else ''}"
+        more = [Node("", f"and {counted(rest, 'more sequence')}", "muted")] if rest > 0 else []
         topic = f", {phase['topic']}" if phase["topic"] else ""
-        says = f"{phase['tokens']:,} tokens in {phase['sequences']:,} sequences, {epochs}, as {phase['source']}{topic}"
+        tokens, sequences, epochs = (counted(phase[f"{each}s"], each) for each in ("token", "sequence", "epoch"))
+        says = f"{tokens} in {sequences}, {epochs}, as {phase['source']}{topic}"
         trained = [
-            Node("seen by", f"{each['model']} in {each['steps']:,} steps, {each['first']:,} to {each['last']:,}", "good") for each in models
+            Node("seen by", f"{each['model']} in {counted(each['steps'], 'step')}, {each['first']:,} to {each['last']:,}", "good")
+            for each in models
         ]
         sheet = Sheet(columns, rows, frozenset(columns))
         nodes.append(Node(f"phase {phase['phase']}", says, "good", [*trained, Node("places", "", sheet=sheet), *more]))
@@ -274,6 +279,9 @@ def _model(found: Facts) -> Node:
     for row in found["variants"]:
         bits = f"{row['bits_per_byte']:.3f} bits per byte" if row["bits_per_byte"] is not None else ""
         variants.append(Node(row["scheme"], ", ".join(part for part in (bits, "reported on" if row["report"] else "no report") if part)))
-    about = [f"{found['parameters']:,} parameters" if found["parameters"] else "", f"{found['steps']:,} steps" if found["steps"] else ""]
+    about = [
+        counted(found["parameters"], "parameter") if found["parameters"] else "",
+        counted(found["steps"], "step") if found["steps"] else "",
+    ]
     files = [Node("", key, "muted") for key in found["files"].values()]
     return Node(f"model {found['model']}", ", ".join(part for part in about if part), children=[*files, *variants])

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from gristmill.counting import counted
 from gristmill.crawl.urls import canonical_url, host_of
 from gristmill.errors import LakeError
 from gristmill.lake.workspace import Workspace
@@ -93,7 +94,12 @@ def _by_id(keyed: Keyed, asked: str) -> Answer:
     rows = found.unique("doc_id").sort("doc_id").head(MATCHES)
     matches = [_listed(keyed, row) for row in rows.iter_rows(named=True)]
     return Answer(
-        "matches", "doc_id", asked, f"{len(ids):,} documents have an id that begins so.", matches=matches, more=len(ids) > MATCHES
+        "matches",
+        "doc_id",
+        asked,
+        f"{counted(len(ids), 'document')} {'has' if len(ids) == 1 else 'have'} an id that begins so.",
+        matches=matches,
+        more=len(ids) > MATCHES,
     )
 
 
@@ -145,7 +151,7 @@ def _by_sentence(keyed: Keyed, phrase: str) -> Answer:
     matches = [
         {**row, "url": known.get(row["doc_id"], {}).get("url"), "state": _state(keyed, row["doc_id"], row["shard"])} for row in found
     ]
-    says = f"{len(ids):,}{' or more' if more else ''} documents hold it."
+    says = f"{len(ids):,} or more documents hold it." if more else f"{counted(len(ids), 'document holds', 'documents hold')} it."
     return Answer("matches", "sentence", phrase, says, matches=matches[:MATCHES], more=more or len(matches) > MATCHES)
 
 
@@ -232,7 +238,7 @@ def _fate(facts: Facts) -> Facts:
     if models:
         steps = sum(seen["steps"] for phase in facts["corpus"] for seen in phase["models"])
         tokens = sum(seen["tokens"] for phase in facts["corpus"] for seen in phase["models"])
-        return _word("trained on", f"In the corpus; {', '.join(models)} saw {tokens:,} of its tokens in {steps:,} steps.")
+        return _word("trained on", f"In the corpus; {', '.join(models)} saw {tokens:,} of its tokens in {counted(steps, 'step')}.")
     if facts["corpus"]:
         return _word(
             "in the corpus", f"In the corpus ({', '.join(phase['phase'] for phase in facts['corpus'])}); no model has been trained on it."
@@ -302,4 +308,4 @@ def _versions(rows: pl.DataFrame) -> list[Facts]:
 def _behind(keyed: Keyed) -> str:
     """A word of warning where the index does not know what was crawled since."""
     moved = keyed.moved_since_index()
-    return f" The index is older than {len(moved):,} shards: `gristmill rebuild --until document_index`." if moved else ""
+    return f" The index is older than {counted(len(moved), 'shard')}: `gristmill rebuild --until document_index`." if moved else ""

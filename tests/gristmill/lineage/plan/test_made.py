@@ -7,7 +7,7 @@ import pytest
 from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Inputs, Made, Output, Workspace
-from gristmill.lineage.plan.made import ASKED, lines, reasons
+from gristmill.lineage.plan.made import ASKED, Why, lines
 from gristmill.lineage.plan.plan import SOURCE
 from gristmill.lineage.plan.reasons import Code
 from gristmill.recipe import Recipe
@@ -29,7 +29,7 @@ def head(workspace) -> Output:
 def why(workspace: Workspace, head: Output | None, code_version: str = "1-a", algorithm: str = "1", value: int = 0, inputs: Inputs = READ):
     sections = workspace.recipe.values("extraction.max_bytes")
     code = Code(algorithm, {name: value or was for name, was in sections.items()})
-    return lines(reasons(workspace, head, "edits", code_version, code, inputs))
+    return lines(Why(workspace, "edits", code_version, code).reasons(head, inputs))
 
 
 def test_each_reason_is_named(workspace, head):
@@ -47,3 +47,11 @@ def test_each_reason_is_named(workspace, head):
 def test_a_file_that_is_gone_is_a_reason(workspace, head):
     workspace.lake.delete(head.tables["edits"].key)
     assert why(workspace, head) == [f"file gone: {head.tables['edits'].key}"]
+
+
+def test_what_an_earlier_code_was_made_of_is_read_once_for_all_partitions(workspace, head):
+    told = Why(workspace, "edits", "2-a", Code("2", workspace.recipe.values("extraction.max_bytes")))
+    first = lines(told.reasons(head, READ))
+    for key in workspace.lake.keys("codes/"):
+        workspace.lake.delete(key)
+    assert first == lines(told.reasons(head, READ)) == ["algorithm 1 -> 2"]

@@ -21,6 +21,11 @@ def test_a_threshold_goes_by_the_key_that_sets_it():
     assert said({}, edited, "policy", "sources.groups") == ["policy.thresholds.gopher.word_count_min 50 -> 60"]
 
 
+def test_what_follows_from_a_key_of_the_recipe_is_not_told_beside_it():
+    assert said({}, {"edits": {"strip": ["markdown"]}}, "edits", "strips") == ['edits.strip [] -> ["markdown"]']
+    assert said({}, {"edits": {"strip": ["markdown"]}}, "strips") == ['strips [] -> ["markdown"]']
+
+
 def test_rules_that_come_and_go_exceptions_and_languages():
     rule = {"name": "mine.short", "signal": "gopher.word_count", "when": "<", "threshold": 5.0}
     edited = {

@@ -60,7 +60,10 @@ def test_many_documents_are_counted():
 def test_what_is_on_the_list_comes_with_the_rebuild_plan():
     page = takedown_page("trial", [answer()], [Step("documents", "stale", ("input tombstones changed",), (), "", ["web/0000"])])
     assert "<code>t7</code>; it is gone after the next rebuild" in page and "input tombstones changed" in page
-    assert "Everything is fresh" in takedown_page("trial", [answer()], [])
+    assert "stale for other reasons" not in page
+    assert "Nothing is to be made for it" in takedown_page("trial", [answer()], [])
+    assert "And 12 partitions are stale for other reasons. <code>gristmill plan</code>" in takedown_page("trial", [answer()], [], 12)
+    assert "And 1 partition is stale" in takedown_page("trial", [answer()], [], 1)
     nothing = Touched(answer(0).tombstone)
     assert "it will be caught when it comes" in takedown_page("trial", [nothing], None)
 

@@ -217,7 +217,7 @@ FATES = {
     "short": ("dropped", "by gopher.word_count_min"),
     "held": ("held out", "held out for test"),
     "dull": ("dropped", "by quality.score"),
-    "letter": ("trained on", "in 1 steps"),
+    "letter": ("trained on", "in 1 step."),
     "idle": ("not drawn", "no phase of the mix drew it"),
 }
 
@@ -331,7 +331,7 @@ def test_an_index_that_is_behind_says_so(tmp_path):
     record = _record("a" * 32, "http://elsewhere.example/x", "docs-3/a", MARCH, 1)
     tables = {"records": _table("records", [record]), "quarantine": _table("quarantine", [])}
     workspace.store("raw_crawl", "docs-3/a", Made(tables), "1")
-    assert "older than 1 shards" in why(workspace, "http://elsewhere.example/x").says
+    assert "older than 1 shard:" in why(workspace, "http://elsewhere.example/x").says
 
 
 def test_the_beginning_of_an_id_is_enough_where_it_is_unique(workspace):
