@@ -30,7 +30,7 @@ POOLED = """
 import sys
 from resources.workers import Workers
 def work(item):
-    print(item, flush=True)
+    print(f"{item}\\n", end="", flush=True)  # at once, where two write to one pipe
     while True:
         pass
 if __name__ == "__main__":
@@ -160,10 +160,9 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "pooled.py"
     script.write_text(POOLED)
     env = os.environ | {"PYTHONPATH": f"{ROOT / 'platform'}{os.pathsep}{ROOT}"}
-    process = subprocess.Popen([sys.executable, script], env=env, stdout=subprocess.PIPE, text=True)
-    assert {process.stdout.readline().strip() for _ in range(2)} == {"one", "two"}
-    workers = spawned_by(process.pid)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert len(workers) == 2
+    with subprocess.Popen([sys.executable, script], env=env, stdout=subprocess.PIPE, text=True) as process:
+        said = [process.stdout.readline().strip() for _ in range(2)]
+        workers = spawned_by(process.pid)
+        process.send_signal(signal.SIGKILL)
     assert are_gone(workers)
+    assert len(workers) == 2 and sorted(said) == ["one", "two"]
