@@ -1,5 +1,7 @@
 """Errors that say where, what and what to do about it."""
 
+from collections.abc import Iterator
+
 
 class GristmillError(Exception):
     """Something the user can mend. The command line prints it without a traceback.
@@ -36,3 +38,13 @@ class SourceError(GristmillError):
 
 class TeacherError(GristmillError):
     """A teacher that does not answer as it should."""
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, what caused it, what caused that."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        each = each.__cause__ or each.__context__

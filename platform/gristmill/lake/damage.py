@@ -10,14 +10,13 @@ import io
 import os
 import re
 import shlex
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from gristmill.counting import counted
-from gristmill.errors import GristmillError, LakeError
+from gristmill.errors import GristmillError, LakeError, chain
 
 if TYPE_CHECKING:
     from gristmill.lake.store import Lake
@@ -46,14 +45,14 @@ def explained(error: BaseException, lake: Lake) -> LakeError | None:
     if isinstance(error, GristmillError):
         return None
     opened = [key for root, key in reversed(list(_opened)) if root == lake.root]
-    vanished = " ".join(str(each) for each in _chain(error) if isinstance(each, FileNotFoundError))
+    vanished = " ".join(str(each) for each in chain(error) if isinstance(each, FileNotFoundError))
     for key in opened if vanished else ():
         if key in vanished and not lake.exists(key):
             return gone(lake, key)
-    if not any(_says_damaged(each) for each in _chain(error)):
+    if not any(_says_damaged(each) for each in chain(error)):
         return None
     left = READ_BYTES
-    of_its_end = any(SAID_OF_ITS_END.search(str(each)) for each in _chain(error))
+    of_its_end = any(SAID_OF_ITS_END.search(str(each)) for each in chain(error))
     for whole in (False, True) if of_its_end else (True,):  # an end is cheap to look at
         for key in opened:
             size = lake.size(key)
@@ -148,12 +147,3 @@ def _way_out(lake: Lake, key: str, made: list[tuple[str, str, str]], remove: str
 
 def _named(asset: str, partition: str) -> str:
     return f"{asset}[{partition}]" if partition else asset
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    each: BaseException | None = error
-    while each is not None and id(each) not in seen:
-        seen.add(id(each))
-        yield each
-        each = each.__cause__ or each.__context__

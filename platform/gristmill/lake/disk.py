@@ -12,10 +12,10 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from gristmill.errors import GristmillError, LakeError
+from gristmill.errors import GristmillError, LakeError, chain
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -33,7 +33,7 @@ def explained(error: BaseException, folders: Sequence[str | Path], writing: str 
     """
     if isinstance(error, GristmillError):
         return None
-    for each in _chain(error):
+    for each in chain(error):
         said, number = str(each), getattr(each, "errno", None)
         named = getattr(each, "filename", None)
         path = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else Path()
@@ -136,15 +136,6 @@ def _why_not(folder: Path) -> str:
 
 def _for(writing: str) -> str:
     return f" for {writing}" if writing else ""
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    each: BaseException | None = error
-    while each is not None and id(each) not in seen:
-        seen.add(id(each))
-        yield each
-        each = each.__cause__ or each.__context__
 
 
 def _existing(place: Path) -> Path:
