@@ -30,6 +30,7 @@ from gristmill.lineage.builds.builds import READERS, next_name
 from gristmill.lineage.plan.made import Why, lines
 from gristmill.lineage.plan.plan import SOURCE
 from gristmill.lineage.plan.reasons import Code
+from gristmill.naming import named
 from gristmill.recipe import Recipe
 from resources.event_log import ALGORITHM, HELD, SECTIONS, Edges, asset_key
 from resources.plan_cache import CODE_VERSION, DATA_VERSION, INPUTS
@@ -69,8 +70,8 @@ class _Step:
             seconds = time.monotonic() - start
             return self.workspace.store(self.name, partition, made, self.code_version, inputs[partition], seconds, self.held), False
         except Exception as error:  # libraries say in many ways that a disk is full or a table damaged, and not which
-            named = f"{self.name}[{partition}]" if partition else self.name
-            if told := disk.explained(error, self.workspace.lake.local_folders, named) or damage.explained(error, self.workspace.lake):
+            writing = named(self.name, partition)
+            if told := disk.explained(error, self.workspace.lake.local_folders, writing) or damage.explained(error, self.workspace.lake):
                 raise told from error
             raise
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gristmill.counting import counted
+from gristmill.naming import named
 from jobs import deployment
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def print_outcome(outcome: Outcome) -> None:
         )
     for asset, errors in outcome.errors.items():
         for partition, error in errors.items():
-            click.secho(f"{asset}{f'[{partition}]' if partition else ''} failed:", fg="red")
+            click.secho(f"{named(asset, partition)} failed:", fg="red")
             click.echo("\n".join(f"  {line}" for line in error_lines(error)))
     left = outcome.left.rows()
     wanted = [row for row in left if outcome.chosen.takes(row["asset"], row["partition"] or None)]
@@ -135,8 +136,8 @@ def print_outcome(outcome: Outcome) -> None:
         if row["state"] == "stale":
             stale.setdefault((row["asset"], "; ".join(row["reasons"])), []).append(row["partition"])
     for (asset, why), partitions in stale.items():
-        named = f"[{', '.join(partitions[:3])}{', …' if len(partitions) > 3 else ''}]" if partitions != [""] else ""
-        click.secho(f"still stale: {asset}{named}: {why}", fg="red")
+        these = f"[{', '.join(partitions[:3])}{', …' if len(partitions) > 3 else ''}]" if partitions != [""] else ""
+        click.secho(f"still stale: {asset}{these}: {why}", fg="red")
     waiting = [row for row in wanted if row["state"] == "waiting"]
     if waiting and not outcome.interrupted:
         upstream, stale_now = dict.fromkeys(row["waits_for"] for row in waiting), {row["asset"] for row in left if row["state"] == "stale"}

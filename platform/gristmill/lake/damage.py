@@ -17,6 +17,7 @@ import polars as pl
 
 from gristmill.counting import counted
 from gristmill.errors import GristmillError, LakeError, chain
+from gristmill.naming import named
 
 if TYPE_CHECKING:
     from gristmill.lake.store import Lake
@@ -128,9 +129,9 @@ def _problem(lake: Lake, key: str, size: int, whole: bool) -> str:
 def _of(key: str, made: list[tuple[str, str, str]]) -> str:
     if not made:
         return ""
-    named = ", ".join(_named(asset, partition) for _, asset, partition in made[:NAMED])
+    first = ", ".join(named(asset, partition) for _, asset, partition in made[:NAMED])
     more = f" and {len(made) - NAMED:,} more" if len(made) > NAMED else ""
-    return f" (the {'table' if key.startswith('tables/') else 'file'} {key.split('/')[1]} of {named}{more})"
+    return f" (the {'table' if key.startswith('tables/') else 'file'} {key.split('/')[1]} of {first}{more})"
 
 
 def _way_out(lake: Lake, key: str, made: list[tuple[str, str, str]], remove: str) -> str:
@@ -143,7 +144,3 @@ def _way_out(lake: Lake, key: str, made: list[tuple[str, str, str]], remove: str
         command += "".join(f" --until {asset}" for asset in assets)
         command += f" --namespace {made[0][0]}" if made[0][0] != "default" else ""
     return f"{f'{remove}, then ' if remove else ''}`{command}` makes it anew. {audit}"
-
-
-def _named(asset: str, partition: str) -> str:
-    return f"{asset}[{partition}]" if partition else asset

@@ -15,6 +15,7 @@ from gristmill.errors import LakeError
 from gristmill.lake.cache import KeyedCache
 from gristmill.lake.hashing import mapping_hash
 from gristmill.lake.store import Lake, Stored, as_json, from_json
+from gristmill.naming import named
 from gristmill.recipe import Recipe
 
 Partition = str | None
@@ -120,7 +121,7 @@ class Workspace:
         """What the partition holds; LakeError when it was never made."""
         head = self.head(asset, partition)
         if head is None:
-            name = f"{asset}[{partition}]" if partition else asset
+            name = named(asset, partition)
             raise LakeError(
                 f"{name} has not been made yet", where=self.lake.root, fix=f"Materialize {name} first, or run `gristmill rebuild`."
             )

@@ -11,7 +11,8 @@ from gristmill.dedup import last_verdicts, splits
 from gristmill.dedup import verdicts as dedup_verdicts
 from gristmill.dedup.vectors import read_vectors
 from gristmill.lake.workspace import Workspace
-from gristmill.lineage.audit.scope import Finding, Scope, differing, named
+from gristmill.lineage.audit.scope import Finding, Scope, differing
+from gristmill.naming import named
 from gristmill.policy import verdicts as policy
 from gristmill.quality import curation, scores
 from gristmill.quality.modelfile import load_model

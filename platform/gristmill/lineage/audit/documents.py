@@ -16,7 +16,8 @@ from gristmill.edits.clean import find_clean_edits
 from gristmill.edits.personal import find_masks
 from gristmill.lake.cache import KeyedCache
 from gristmill.lake.workspace import Workspace
-from gristmill.lineage.audit.scope import UNREADABLE, Finding, Scope, differing, named
+from gristmill.lineage.audit.scope import UNREADABLE, Finding, Scope, differing
+from gristmill.naming import named
 from gristmill.signals.chunk import References
 from gristmill.signals.compute import compute_families
 from gristmill.signals.registry import MODULES

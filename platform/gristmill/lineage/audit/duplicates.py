@@ -20,7 +20,8 @@ from gristmill.dedup.verdicts import thresholds
 from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.workspace import Workspace
 from gristmill.lineage.audit.decisions import KEY
-from gristmill.lineage.audit.scope import Finding, NotRecomputed, Scope, differing, grouped, named
+from gristmill.lineage.audit.scope import Finding, NotRecomputed, Scope, differing, grouped
+from gristmill.naming import named
 from gristmill.texts import clean_texts, final_texts
 
 SIGNED = "signatures follow from the text"

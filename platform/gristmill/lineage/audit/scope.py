@@ -19,6 +19,7 @@ from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Output, Partition, Workspace
 from gristmill.lineage.builds.builds import builds, each_read
 from gristmill.lineage.plan.plan import SOURCE, Recorded
+from gristmill.naming import named
 
 SHARDS = 24  # of a sampled audit: its documents are drawn from these
 UNREADABLE = (GristmillError, OSError, pl.exceptions.PolarsError, ValueError, LookupError, TypeError, AssertionError, RuntimeError)
@@ -189,10 +190,6 @@ class _AsRead(Workspace):
         if asset in self._read:
             return sorted(key for key, version in self._read[asset].items() if key and version)
         return sorted(partition for name, partition in self._scope.outputs if name == asset and partition)
-
-
-def named(asset: str, partition: Partition) -> str:
-    return f"{asset}[{partition}]" if partition else asset
 
 
 def said(error: Exception, lake: Lake, fix: bool = False) -> str:

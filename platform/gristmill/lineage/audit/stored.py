@@ -10,9 +10,10 @@ from gristmill.lake.hashing import file_hash, mapping_hash, table_hash
 from gristmill.lake.lease import Lease
 from gristmill.lake.store import Stored
 from gristmill.lake.workspace import Output, Workspace, versions_digest
-from gristmill.lineage.audit.scope import AUDIT, UNREADABLE, Event, Finding, Scope, named, rank, said
+from gristmill.lineage.audit.scope import AUDIT, UNREADABLE, Event, Finding, Scope, rank, said
 from gristmill.lineage.builds.builds import each_read, objects, reachable
 from gristmill.lineage.plan.plan import SOURCE
+from gristmill.naming import named
 from gristmill.recipe.section import fingerprint
 
 HASHED_BYTES = 4 << 30  # of what stands, that a sampled audit reads again; the rest must be there

@@ -12,6 +12,7 @@ from gristmill.errors import GristmillError, LakeError
 from gristmill.lake.store import Lake
 from gristmill.lake.workspace import Output, Partition, Workspace
 from gristmill.lineage.builds.builds import Build
+from gristmill.naming import named
 from gristmill.recipe import Recipe
 from gristmill.recipe.dedup import ItemFile
 from gristmill.recipe.lists import WordList
@@ -33,7 +34,7 @@ class BuildWorkspace(Workspace):
     def output(self, asset: str, partition: Partition = None) -> Output:
         head = self.head(asset, partition)
         if head is None:
-            name = f"{asset}[{partition}]" if partition else asset
+            name = named(asset, partition)
             raise LakeError(f"holds no {name}", where=f"build {self.build.name}", fix="It was not part of the graph when it was recorded.")
         return head
 

@@ -48,9 +48,9 @@ def diff_page(diff: Diff) -> str:
 
 def _algorithm(change: Change) -> Change:
     """Its parts that moved, on both sides."""
-    pairs = [each.rpartition(" -> ") for each in difference(change.key, change.old, change.new).split(", ")]
-    before = ", ".join(was for was, arrow, _ in pairs if arrow)
-    return Change(change.key, before, ", ".join(f"{was.rpartition(' ')[0]} {now}".strip() for was, _, now in pairs))
+    moves = difference(change.key, change.old, change.new)
+    before = ", ".join(f"{each.name} {each.old}".strip() for each in moves if each.old)
+    return Change(change.key, before, ", ".join(f"{each.name} {each.new}".strip() for each in moves))
 
 
 def _by(diff: Diff, name: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from gristmill.lineage.diff import noise
 from gristmill.lineage.diff.diff import Diff
 from gristmill.lineage.diff.documents import BY
 from gristmill.lineage.diff.models import BITS, INCREASE
-from gristmill.lineage.plan.components import difference
+from gristmill.lineage.plan.components import difference, said
 from gristmill.policy.terminal import printable, share, size
 from gristmill.tables import Column, Row, print_table
 
@@ -25,7 +25,7 @@ TOP = 8  # rows shown of each `by`
 
 
 def print_diff(diff: Diff, console: Console) -> None:
-    algorithms = [f"{change.key}: {difference(change.key, change.old, change.new)}" for change in diff.algorithms]
+    algorithms = [f"{change.key}: {said(difference(change.key, change.old, change.new))}" for change in diff.algorithms]
     for name, found in (("recipe", [*map(str, diff.recipe)]), ("algorithms", algorithms), ("packages", [*map(str, diff.packages)])):
         for n, change in enumerate(found):
             _said(console, name if not n else "", change, "bold" if name == "recipe" else "")

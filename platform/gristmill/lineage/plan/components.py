@@ -20,6 +20,17 @@ class Part(NamedTuple):
     version: str
 
 
+class Moved(NamedTuple):
+    """A part and what it was and is; without those, a part that came or went; without a name, the whole version."""
+
+    name: str
+    old: str = ""
+    new: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.old} -> {self.new}".strip() if self.old else self.name
+
+
 def parts(asset: str, algorithm: str) -> list[Part]:
     """The parts of an asset's algorithm as it is in this code, in the order in which its version has them; [] where `algorithm` is
     not made of them, or has no parts."""
@@ -28,34 +39,40 @@ def parts(asset: str, algorithm: str) -> list[Part]:
     return next((found for found in _known().get(asset, []) if _numbers(part.version for part in found) == _numbers([algorithm])), [])
 
 
-def difference(asset: str, old: str, new: str) -> str:
-    """`personal data 3 -> 4`: what differs between two versions of an asset's algorithm, by its parts; the versions themselves, short,
-    where they have none, or are not put together alike."""
+def difference(asset: str, old: str, new: str) -> list[Moved]:
+    """What differs between two versions of an asset's algorithm, by its parts; the versions themselves, short, where they have none, or
+    are not put together alike."""
     if asset == "signals":
-        return _of_families(*({part.name: part.version for part in _families(each)} for each in (old, new)))
-    before, after = _numbers([old]), _numbers([new])
-    names = [part.name for part in parts(asset, new) for _ in _numbers([part.version])]
-    if len(before) != len(after) or len(set(names)) < 2:
-        return f"{_short(old)} -> {_short(new)}"
-    moved = [each for each in zip(names, before, after, strict=True) if each[1] != each[2]]
-    return ", ".join(f"{name} {_moved([each[1:] for each in of_part])}" for name, of_part in groupby(moved, key=lambda each: each[0]))
+        found = _of_families(*({part.name: part.version for part in _families(each)} for each in (old, new)))
+    else:
+        before, after = _numbers([old]), _numbers([new])
+        names = [part.name for part in parts(asset, new) for _ in _numbers([part.version])]
+        known = len(before) == len(after) and len(set(names)) > 1
+        moved = [each for each in zip(names, before, after, strict=True) if each[1] != each[2]] if known else []
+        found = [_moved(name, [each[1:] for each in of_part]) for name, of_part in groupby(moved, key=lambda each: each[0])]
+    return found or [Moved("", _short(old), _short(new))]
 
 
-def _moved(numbers: Iterable[Sequence[str]]) -> str:
-    return " -> ".join(".".join(side) for side in zip(*numbers, strict=True))
+def said(moves: Iterable[Moved]) -> str:
+    """`clean rules 1 -> 2, personal data 3 -> 4`."""
+    return ", ".join(map(str, moves))
 
 
-def _of_families(old: dict[str, str], new: dict[str, str]) -> str:
-    said = []
+def _moved(name: str, numbers: Iterable[Sequence[str]]) -> Moved:
+    return Moved(name, *(".".join(side) for side in zip(*numbers, strict=True)))
+
+
+def _of_families(old: dict[str, str], new: dict[str, str]) -> list[Moved]:
+    found = []
     for name in dict.fromkeys([*new, *old]):
         if name not in old or name not in new:
-            said.append(f"{'with' if name in new else 'without'} {name}")
+            found.append(Moved(f"{'with' if name in new else 'without'} {name}"))
         elif old[name] != new[name]:
             before, after = _numbers([old[name]]), _numbers([new[name]])
             alike = len(before) == len(after)
             pairs = [each for each in zip(before, after, strict=alike) if each[0] != each[1]] if alike else [(old[name], new[name])]
-            said.append(f"{name} {_moved(pairs)}")
-    return ", ".join(said)
+            found.append(_moved(name, pairs))
+    return found
 
 
 def _numbers(versions: Iterable[str]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from gristmill.lineage.plan.components import difference
+from gristmill.lineage.plan.components import difference, said
 from gristmill.lineage.plan.recipe_diff import ABSENT, changes
 
 Kind = Literal["missing", "algorithm", "recipe", "code", "input", "source", "gone", "interrupted"]
@@ -86,9 +86,9 @@ def code_reasons(old_version: str, new_version: str, old: Code | None, new: Code
 
 
 def _algorithm(asset: str, old: str, new: str) -> Reason:
-    said = difference(asset, old, new)
-    of = "of " if said[0].isalpha() and not said.startswith("with") else ""  # a part's name, not a number
-    return Reason("algorithm", f"algorithm {of}{said}", key="algorithm", old=old, new=new)
+    moves = difference(asset, old, new)
+    of = "of " if moves[0].name and moves[0].old else ""
+    return Reason("algorithm", f"algorithm {of}{said(moves)}", key="algorithm", old=old, new=new)
 
 
 def _parts(sections: Mapping[str, Any], names: Set[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from gristmill.counting import counted
 from gristmill.lineage.plan.cost import WAITING, Cost, Step, duration, total
 from gristmill.lineage.plan.flips import Flips
 from gristmill.lineage.plan.plan import Plan
+from gristmill.naming import named
 from gristmill.tables import Column, Row, print_table
 
 NAMED = 3  # partitions named in a line
@@ -36,7 +37,7 @@ def print_plan(plan: Plan, steps: Sequence[Step], flips: Flips | None, console: 
             console.print(Text(f'{name} is held though {", ".join(moved)} moved; set its refresh to "always" to follow.', "dim"))
     failed = [(step.asset, partition, text) for step in steps for partition, text in step.failed.items()]
     for asset, partition, text in failed[:FAILED]:
-        console.print(Text(f"! {asset}{f'[{partition}]' if partition else ''} {text}", "red"), soft_wrap=True)
+        console.print(Text(f"! {named(asset, partition)} {text}", "red"), soft_wrap=True)
     if len(failed) > FAILED:
         console.print(Text(f"! and {counted(len(failed) - FAILED, 'other')} that failed; --json lists all.", "red"))
     if flips:

@@ -17,6 +17,7 @@ from gristmill.lineage.plan.cost import Step
 from gristmill.lineage.takedown.receipt import ABSENT, PRESENT
 from gristmill.lineage.takedown.takedown import Touched
 from gristmill.lineage.takedown.terminal import beside, how, plain, said_of
+from gristmill.naming import named
 from gristmill.policy import page as policy_page
 
 Facts = dict[str, Any]
@@ -39,7 +40,7 @@ def takedown_page(namespace: str, answers: Sequence[Touched], steps: Sequence[St
                 "levels": [{**row, "unit": unit(row["count"], row["unit"])} for row in answer.levels],
                 "seen_by": answer.tombstone.seen_by,
                 "rising": answer.rising[:ROWS],
-                "held": [f"{asset}[{partition}]" if partition else asset for asset, partition in answer.held],
+                "held": [named(*each) for each in answer.held],
             }
         )
     plan = None if steps is None else [{"step": step, "cost": plan_terminal.cost(step.cost)} for step in steps]

@@ -30,6 +30,7 @@ from gristmill.lineage.plan.plan import SOURCE
 from gristmill.lineage.takedown import takedown
 from gristmill.lineage.takedown.quotes import Quotes, strings
 from gristmill.lineage.takedown.takedown import MANIFESTS, Facts, naming, table_at
+from gristmill.naming import named
 
 FORMAT = 1
 MAKE_KEY = "`openssl genpkey -algorithm ed25519 -out key.pem` makes one."
@@ -56,7 +57,7 @@ def receipt(workspace: Workspace, tombstone: Tombstone, pages: Iterable[Path] = 
         _checkpoints(workspace, tombstone),
     ]
     left = [_old_tables(workspace, outputs, ids), _builds(workspace, ids), _vectors(workspace, tombstone), _caches(workspace, tombstone)]
-    heads = {f"{each.asset}[{each.partition}]" if each.partition else each.asset: each.data_version for each in outputs}
+    heads = {named(each.asset, each.partition): each.data_version for each in outputs}
     current = {each.data_version for each in outputs if each.asset == "checkpoints"}
     gone = all(claim["passed"] for claim in stands)
     value: Facts = {
@@ -149,7 +150,7 @@ def _claim(claim: str, looked_at: int, problems: Iterable[str], fix: str = "") -
 
 
 def _name(output: Output) -> str:
-    return f"{output.asset}[{output.partition}]" if output.partition else output.asset
+    return named(output.asset, output.partition)
 
 
 def _ids(workspace: Workspace, tombstone: Tombstone) -> set[str]:

@@ -21,6 +21,7 @@ from gristmill.lake.store import Lake, Stored
 from gristmill.lake.workspace import Output, Workspace
 from gristmill.lineage.builds.builds import all_builds, each_read
 from gristmill.lineage.takedown.quotes import Quotes, strings
+from gristmill.naming import named
 
 Facts = dict[str, Any]
 
@@ -52,7 +53,7 @@ class Touched:
     held: list[tuple[str, str | None]] = field(default_factory=list)
 
     def as_json(self) -> Facts:
-        held = [f"{asset}[{partition}]" if partition else asset for asset, partition in self.held]
+        held = [named(*each) for each in self.held]
         told = {"documents": list(self.tombstone.found), "seen_by": list(self.tombstone.seen_by)}
         return {"tombstone": self.tombstone.as_json(), **told, "levels": self.levels, "rising": self.rising, "held": held}
 
@@ -124,7 +125,7 @@ def release_held(workspace: Workspace, answer: Touched) -> list[str]:
     """Takes the heads of held partitions away that name what is taken down, so that the next rebuild makes them anew; their names."""
     for asset, partition in answer.held:
         workspace.lake.delete(workspace.head_key(asset, partition))
-    return [f"{asset}[{partition}]" if partition else asset for asset, partition in answer.held]
+    return [named(*each) for each in answer.held]
 
 
 def outputs_of(lake: Lake, asset: str) -> list[Output]:
