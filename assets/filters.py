@@ -18,7 +18,7 @@ from gristmill.edits.personal import find_masks
 from gristmill.edits.spans import in_order
 from gristmill.errors import LakeError
 from gristmill.lake.contracts import CONTRACTS
-from gristmill.lake.hashing import table_hash
+from gristmill.lake.table_hash import table_hash
 from gristmill.lake.workspace import Check, Made, Partition, Workspace
 from gristmill.policy import verdicts as policy
 from gristmill.policy.verdicts import MIN_DOCUMENTS

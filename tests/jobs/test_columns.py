@@ -19,8 +19,9 @@ from assets.columns import Column, columns, columns_read, definition_metadata, l
 from assets.graph import recipe_assets
 from gristmill.errors import GristmillError
 from gristmill.lake.contracts import conform
-from gristmill.lake.hashing import mapping_hash, table_hash
+from gristmill.lake.hashing import mapping_hash
 from gristmill.lake.store import Lake
+from gristmill.lake.table_hash import table_hash
 from gristmill.lake.workspace import Made, Output, Partition, Workspace
 from gristmill.recipe import Recipe
 from resources.embedder import EmbedderResource

@@ -25,7 +25,7 @@ from obstore.store import LocalStore, from_url
 from gristmill.errors import LakeError
 from gristmill.lake import damage, disk
 from gristmill.lake.contracts import conform
-from gristmill.lake.hashing import file_hash, mapping_hash, table_hash
+from gristmill.lake.hashing import file_hash, mapping_hash
 
 GROUP_BYTES = 4 << 20  # of a row group before compression
 MIN_GROUP, MAX_GROUP = 100, 50_000  # its rows
@@ -184,6 +184,8 @@ class Lake:
 
     def write_table(self, table: str, frame: pl.DataFrame) -> Stored:
         """Checks the contract, hashes the content and publishes the table under its hash."""
+        from gristmill.lake.table_hash import table_hash
+
         frame = conform(table, frame)
         content = table_hash(table, frame)
         key = f"tables/{table}/{content}.parquet"

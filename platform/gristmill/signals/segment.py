@@ -26,8 +26,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 
 VERSION = f"1.{unicodedata.unidata_version}"
 
@@ -91,10 +89,12 @@ def tables() -> Tables:
 
 def column(texts: pl.Series) -> Column:
     """One byte column of all texts."""
+    import pyarrow as pa  # here: who names a family's signals, `gristmill why` among them, needs none of it
+
     array = texts.rechunk().to_arrow()
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
-    array = pc.cast(array, pa.large_string())
+    array = array.cast(pa.large_string())
     _, offsets, data = array.buffers()
     # read-only also where there is nothing: a writable array would be another type, and every kernel compiled once more
     bounds = np.frombuffer(offsets if len(array) else bytes(8), np.int64)[array.offset : array.offset + len(array) + 1]
@@ -103,6 +103,8 @@ def column(texts: pl.Series) -> Column:
 
 def series(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> pl.Series:
     """The texts of one byte column, which is what `column` makes of them. The bytes are not copied."""
+    import pyarrow as pa
+
     array = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
     return pl.Series(array)
 

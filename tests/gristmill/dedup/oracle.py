@@ -12,7 +12,7 @@ import polars as pl
 from gristmill.dedup.clusters import Clustering, duplicate_clusters
 from gristmill.dedup.members import MEMBERS, Shard
 from gristmill.lake.contracts import CONTRACTS, conform
-from gristmill.lake.hashing import table_hash
+from gristmill.lake.table_hash import table_hash
 from gristmill.recipe.dedup import Dedup
 
 DAY = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

@@ -11,7 +11,7 @@ from gristmill.dedup.centroids import assign, learn_centroids, sampled
 from gristmill.dedup.vectors import as_integers
 from gristmill.errors import LakeError
 from gristmill.lake.contracts import conform
-from gristmill.lake.hashing import table_hash
+from gristmill.lake.table_hash import table_hash
 from gristmill.recipe.dedup import Semantic
 
 

@@ -15,8 +15,9 @@ import pytest
 from gristmill.dedup import upkeep
 from gristmill.dedup.vectors import VectorTable, embed
 from gristmill.errors import LakeError
-from gristmill.lake.hashing import table_hash, text_hash
+from gristmill.lake.hashing import text_hash
 from gristmill.lake.store import Lake
+from gristmill.lake.table_hash import table_hash
 
 D = 16
 

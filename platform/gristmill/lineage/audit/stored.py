@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gristmill.lake.hashing import file_hash, mapping_hash, table_hash
+from gristmill.lake.hashing import file_hash, mapping_hash
 from gristmill.lake.lease import Lease
 from gristmill.lake.store import Stored
+from gristmill.lake.table_hash import table_hash
 from gristmill.lake.workspace import Output, Workspace, versions_digest
 from gristmill.lineage.audit.scope import AUDIT, UNREADABLE, Event, Finding, Scope, rank, said
 from gristmill.lineage.builds.builds import each_read, objects, reachable
