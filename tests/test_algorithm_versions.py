@@ -10,12 +10,14 @@ import ast
 import hashlib
 import json
 import sys
+from functools import cache
 from pathlib import Path
 
 ENGINE = Path(__file__).parents[1] / "platform" / "gristmill"
 RECORD = Path(__file__).with_name("algorithm_versions.json")
 
 
+@cache
 def normalised(path: Path) -> str:
     """The syntax tree without docstrings, comments and positions."""
     tree = ast.parse(path.read_text())
@@ -26,6 +28,7 @@ def normalised(path: Path) -> str:
     return ast.unparse(tree)
 
 
+@cache
 def version_of(path: Path) -> str | None:
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id in ("VERSION", "VERSIONS") for t in node.targets):
@@ -33,15 +36,23 @@ def version_of(path: Path) -> str | None:
     return None
 
 
-def imported(path: Path, seen: set[Path]) -> set[Path]:
-    """The engine's modules that a module imports, and those that these import, without a version of their own."""
+@cache
+def imports(path: Path) -> list[Path]:
+    """The engine's modules that a module imports."""
+    found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gristmill."):
             module = ENGINE.joinpath(*node.module.split(".")[1:])
-            for found in (module.with_suffix(".py"), *(module / f"{each.name}.py" for each in node.names)):
-                if found.exists() and found not in seen and version_of(found) is None:
-                    seen.add(found)
-                    imported(found, seen)
+            found += [module.with_suffix(".py"), *(module / f"{each.name}.py" for each in node.names)]
+    return [each for each in found if each.exists()]
+
+
+def imported(path: Path, seen: set[Path]) -> set[Path]:
+    """What a module imports of the engine, and what these import, without a version of their own."""
+    for found in imports(path):
+        if found not in seen and version_of(found) is None:
+            seen.add(found)
+            imported(found, seen)
     return seen
 
 
