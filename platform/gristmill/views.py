@@ -100,7 +100,9 @@ def _spliced(texts: pl.DataFrame, rows: npt.NDArray[np.int64], spans: pl.DataFra
         first, last = np.searchsorted(rows, [at, at + chunk.frame.height])
         edits = spans[first:last]
         starts, ends = (edits[name].cast(pl.Int64).to_numpy() for name in ("start", "end"))
-        data, offsets, broken = spliced(*chunk.bytes, rows[first:last] - at, starts, ends, *column(edits["replacement"]))
+        pieces = column(edits["replacement"])
+        room = np.empty(len(chunk.bytes.data) + len(pieces.data), np.uint8)  # NumPy's, in huge pages, as in `signals.chunk`
+        data, offsets, broken = spliced(*chunk.bytes, rows[first:last] - at, starts, ends, *pieces, room)
         if broken >= 0:
             _refuse(edits.row(broken, named=True), chunk.n_chars[rows[first + broken] - at])
         parts.append(series(data, offsets))

@@ -22,6 +22,9 @@ from gristmill.recipe import Extraction as Settings
 
 VERSION = f"1.{CONTENT_VERSION}.{EXTRACT_VERSION}+{LANGUAGE_VERSION}"
 
+ROW = ("doc_id", "url", "host", "text", "text_hash", "language", "language_score", "extractor")
+"""What is known of a page by itself; what its captures say of it is joined."""
+
 BATCH_BYTES = 32_000_000
 """Payloads held at a time."""
 
@@ -73,8 +76,12 @@ def extract_documents(
                     held = 0
         flush()
         counts["worker restarts"] = max(extraction.restarts, 0)
-    table = pl.DataFrame(rows, schema={name: kind for name, kind in CONTRACTS["documents"].schema.items() if name not in about.columns[1:]})
-    return table.join(about, on="doc_id", how="inner").select(*CONTRACTS["documents"].schema), quarantine(problems), counts
+    schema = CONTRACTS["documents"].schema
+    table = pl.DataFrame(rows, schema={name: schema[name] for name in ROW})
+    table = table.with_columns(
+        n_bytes=pl.col("text").str.len_bytes().cast(schema["n_bytes"]), n_chars=pl.col("text").str.len_chars().cast(schema["n_chars"])
+    )
+    return table.join(about, on="doc_id", how="inner").select(*schema), quarantine(problems), counts
 
 
 def _request(page: Page, settings: Settings) -> Request:
@@ -94,6 +101,4 @@ def _row(page: Page, text: str, extractor: Extractor) -> dict[str, Any]:
         "language": language,
         "language_score": score,
         "extractor": extractor_version(extractor),
-        "n_bytes": len(text.encode()),
-        "n_chars": len(text),
     }

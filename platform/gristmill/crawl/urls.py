@@ -29,12 +29,19 @@ _TRACKING = (
 TRACKING = frozenset(_TRACKING.split())
 """Query parameters that identify a visit, not a page (the lists of Mozilla's and Brave's query strippers)."""
 
+PLAIN = re.compile(
+    r"https?://[a-z0-9_-]+(?:\.[a-z0-9_-]+)*/(?:[A-Za-z0-9_~-][A-Za-z0-9_.~-]*/)*(?:[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)?(?:\?([A-Za-z0-9_.-]+)=[A-Za-z0-9_.-]*)?"
+)
+"""Most addresses of a crawl: nothing in them has a second spelling, unless the one query parameter tracks a visitor."""
+
 PASSES = 8  # w3lib is not idempotent on every input; more passes than this and the URL is refused
 
 
 def canonical_url(url: str) -> str:
     """The canonical form; ValueError when `url` is not the address of a page."""
     url = re.sub(r"[\t\r\n]", "", url.strip()).removeprefix("<").removesuffix(">").strip()
+    if (plain := PLAIN.fullmatch(url)) and (plain[1] or "").lower() not in TRACKING:
+        return url
     for _ in range(PASSES):
         previous, url = url, _once(url)
         if url == previous:

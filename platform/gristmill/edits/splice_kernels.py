@@ -9,14 +9,14 @@ from gristmill.signals.kernels.sixtyfours import WIDTH, among, below, first_of, 
 
 
 @compiled
-def spliced(data, offsets, rows, starts, ends, pieces, piece_offsets):  # type: ignore[no-untyped-def]
+def spliced(data, offsets, rows, starts, ends, pieces, piece_offsets, new):  # type: ignore[no-untyped-def]
     """Texts i = data[offsets[i] : offsets[i + 1]] with characters [starts[j], ends[j]) of text rows[j] replaced by piece j.
 
-    Spans are sorted by row and place. Returns uint8 bytes, int64 offsets [texts + 1], and which span ends before it begins,
-    begins before the one before it ends, or leaves its text (-1: none does; else the texts are not whole).
+    Spans are sorted by row and place. `new`: uint8, room for the bytes of all texts and pieces. Returns what of it was written,
+    int64 offsets [texts + 1], and which span ends before it begins, begins before the one before it ends, or leaves its text
+    (-1: none does; else the texts are not whole).
     """
     texts, spans = len(offsets) - 1, len(rows)
-    new = np.empty(offsets[-1] - offsets[0] + len(pieces), np.uint8)
     bounds = np.zeros(texts + 1, np.int64)
     j, n = 0, 0
     for row in range(texts):

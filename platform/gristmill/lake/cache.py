@@ -20,7 +20,8 @@ class KeyedCache:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self.path, timeout=60)
         connection.execute("pragma journal_mode=wal")
-        connection.execute("create table if not exists entries (key text primary key, value blob not null) without rowid")
+        # with row numbers, in which pages of some kilobytes lie one behind the other: without, writing takes twice as long
+        connection.execute("create table if not exists entries (key text primary key, value blob not null)")
         return connection
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:

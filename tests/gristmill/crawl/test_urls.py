@@ -1,7 +1,8 @@
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from gristmill.crawl import urls
 from gristmill.crawl.urls import canonical_url, capture_id, doc_id, file_url, host_of
 
 
@@ -51,6 +52,19 @@ def test_http_and_https_and_www_stay_apart():
 def test_what_is_no_address_is_refused(url: str):
     with pytest.raises(ValueError):
         canonical_url(url)
+
+
+@given(st.from_regex(urls.PLAIN, fullmatch=True))
+@example("http://0x7f.1/a?b=c")
+@example("http://xn--a/a..b/~c?d.=")
+@example(f"http://{'a' * 70}.example/a-/_?-=-")
+@example("http://a.example/a?gclid=1")
+@example("http://a.example/a?GCLID=1")
+@settings(max_examples=500)
+def test_a_plain_address_is_what_the_long_way_makes_of_it(url: str):
+    long_way = urls._once(url)
+    assert canonical_url(url) == long_way
+    assert urls._once(long_way) == long_way
 
 
 @given(st.text(max_size=60), st.text(max_size=40), st.text(max_size=30))
