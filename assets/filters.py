@@ -42,18 +42,20 @@ def make_edits(workspace: Workspace, partition: Partition) -> Made:
     rules = [rule for rule in recipe.policy.line_rules() if source not in rule.except_sources]
     strips = [] if source in recipe.edits.except_sources else recipe.strips
     clean_edits = find_clean_edits(documents, rules, strips)
-    clean = views.clean(documents.select("doc_id", "text"), clean_edits)
-    masks = find_masks(clean, recipe.edits.mask)
+    masks = clean_edits.clear()
+    if recipe.edits.mask:
+        masks = find_masks(views.clean(documents.select("doc_id", "text"), clean_edits), recipe.edits.mask)
     found = in_order([clean_edits, masks])
     length = (pl.col("end") - pl.col("start")).sum()
+    characters, removed = int(documents["text"].str.len_chars().sum()), int(clean_edits.select(length).item())
     return Made(
         {"edits": found},
         metadata={
             "documents": documents.height,
             "documents edited": found["doc_id"].n_unique(),
-            "characters": int(documents["text"].str.len_chars().sum()),
-            "characters removed": int(clean_edits.select(length).item()),
-            "characters of the clean view": int(clean["text"].str.len_chars().sum()),
+            "characters": characters,
+            "characters removed": removed,
+            "characters of the clean view": characters - removed + int(clean_edits["replacement"].str.len_chars().sum()),
             "characters masked": int(masks.select(length).item()),
             "by rule": found.group_by("rule")
             .agg(edits=pl.len(), documents=pl.col("doc_id").n_unique(), characters=length)

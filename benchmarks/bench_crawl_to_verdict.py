@@ -39,7 +39,7 @@ RECIPE = Recipe.model_validate(
         "signals": {"families": ["c4", "datatrove", "fineweb", "language", "url"]},
     }
 )
-COPIES = 6
+COPIES = 18
 STEPS = {
     "raw_crawl": make_raw_crawl,
     "tombstones": make_tombstones,
