@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from assets import filters
+from gristmill import views
 from gristmill.errors import LakeError
 from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.hashing import text_hash
@@ -167,6 +168,20 @@ def test_line_rules_change_the_view_that_signals_see_and_the_extracted_one_stays
     seen = Workspace(plain.lake, recipe(policy={**settings, "rules": [rule]}, signals={"views": {"gopher": "extracted"}}))
     build(seen, "signals")
     assert sorted(seen.read("signals", SHARDS[0], "signals.gopher")["gopher.word_count"])[0] == 2
+
+
+@pytest.mark.parametrize("mask", [["email"], []])
+def test_edits_say_how_long_the_clean_view_is(tmp_path: Path, mask: list[str]) -> None:
+    rule = {"name": "my.short_line", "signal": "line.word_count", "when": "<", "threshold": 40.0, "action": "edit"}
+    settings = {"off": ["kl.outlier"], "except_sources": EXCEPT, "rules": [rule]}
+    mill = workspace(tmp_path, recipe(policy=settings, edits={"mask": mask, "strip": ["markdown"]}))
+    build(mill, "edits")
+    for shard in SHARDS:
+        edits, about = mill.read("edits", shard), mill.metadata("edits", shard)
+        clean = views.clean(mill.read("documents", shard, "documents"), edits)["text"]
+        assert about["characters of the clean view"] == clean.str.len_chars().sum() < about["characters"]
+        assert (about["characters masked"] > 0) == ("pii.email" in edits["rule"])
+    assert ("pii.email" in mill.read("edits", SHARDS[0])["rule"]) == bool(mask)
 
 
 def test_a_changed_threshold_opens_neither_a_text_nor_an_archive(tmp_path: Path) -> None:
