@@ -106,13 +106,15 @@ def show_plan(
 
 
 def print_outcome(outcome: Outcome) -> None:
-    from gristmill.lineage.plan.cost import duration
+    from rich.console import Console
 
-    for row in outcome.rows():
-        click.echo(
-            f"{row['asset']:24} {row['made']:5} made {row['made before']:5} made before {row['cut off early']:5} cut off early "
-            f"{row['seconds']:8.1f} s  {row['result'].partition(' The first: ')[0]}"
-        )
+    from gristmill.lineage.plan.cost import duration
+    from gristmill.tables import Column, Row, print_table
+
+    if rows := outcome.rows():
+        columns = [Column(name, right=name not in ("asset", "result"), long=name == "result") for name in rows[0]]
+        told = [{**row, "seconds": f"{row['seconds']:,.1f}", "result": row["result"].partition(" The first: ")[0]} for row in rows]
+        print_table(columns, [Row([str(cell) for cell in row.values()]) for row in told], Console())
     if outcome.saved.partitions:
         about = f", about {duration(outcome.saved.total_seconds)} of work" if outcome.saved.total_seconds >= 1 else ""
         click.echo(f"Early cutoff spared {counted(outcome.saved.partitions, 'partition')}{about}: what they read came out the same.")
@@ -142,7 +144,8 @@ def print_outcome(outcome: Outcome) -> None:
     if waiting and not outcome.interrupted:
         upstream, stale_now = dict.fromkeys(row["waits_for"] for row in waiting), {row["asset"] for row in left if row["state"] == "stale"}
         names = ", ".join([name for name in upstream if name in stale_now] or upstream)
-        click.secho(f"{counted(len(waiting), 'partition')} of what was selected waits for {names}.", fg="yellow")
+        wait = "waits" if len(waiting) == 1 else "wait"
+        click.secho(f"{counted(len(waiting), 'partition')} of what was selected {wait} for {names}.", fg="yellow")
     if beside := [row for row in left if row["reasons"] and row not in wanted]:
         click.echo(f"Stale beside what was selected: {counted(len(beside), 'partition')}. `gristmill plan` names them.")
     if outcome.interrupted:

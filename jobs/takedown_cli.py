@@ -95,7 +95,8 @@ def takedown(
     if html:
         page.write(html, takedown_page(workspace.namespace, answers, *((None, 0) if dry_run else (steps, ours.others))))
     if as_json:
-        click.echo(json.dumps([answer.as_json() for answer in answers], ensure_ascii=False))
+        plan = None if dry_run else {"steps": [step.as_json() for step in steps], "stale_beside": ours.others}
+        click.echo(json.dumps({"takedowns": [answer.as_json() for answer in answers], "rebuild": plan}, ensure_ascii=False))
         return
     for answer in answers:
         print_touched(answer, Console())

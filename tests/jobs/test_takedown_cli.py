@@ -120,7 +120,9 @@ def test_a_takedown_from_list_to_purge(copied, recipe, tmp_path, pages_written):
     who = ("--who", "Ann", "--why", "the author asked")
 
     # what it would touch, its twin among it
-    (told,) = json.loads(run("--url", page["url"], *who, "--dry-run", "--json"))
+    answer = json.loads(run("--url", page["url"], *who, "--dry-run", "--json"))
+    (told,) = answer["takedowns"]
+    assert answer["rebuild"] is None  # of what has not happened
     assert [each["doc_id"] for each in told["documents"]] == [page["doc_id"]]
     assert twin["doc_id"] in {row["doc_id"] for row in told["rising"]}
     assert told["seen_by"] and all(seen["model"] == "tiny" and seen["tokens"] > 0 for seen in told["seen_by"])  # older builds' too
@@ -152,7 +154,9 @@ def test_a_takedown_from_list_to_purge(copied, recipe, tmp_path, pages_written):
     assert refused.exit_code == 1 and "what stands still holds it" in refused.output
 
     # with --near it goes too
-    run("--near", twin["url"], "--threshold", "0.6", *who)
+    rebuild = json.loads(run("--near", twin["url"], "--threshold", "0.6", *who, "--json"))["rebuild"]
+    assert rebuild["stale_beside"] > 0  # the drive above ended early
+    assert {"documents", "filtered_shards"} <= {step["asset"] for step in rebuild["steps"]}
     assert json.loads(run("receipt", "--json", "--html", str(pages["receipt"]), code=1))["status"] == "present"
     assert ">present</span>" in pages["receipt"].read_text() and not any(phrase in pages["receipt"].read_text() for phrase in phrases)
     outcome = mill.drive(recipe)
