@@ -245,7 +245,7 @@ def corpus_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.As
             deps=curated,
             version=f"{tokenizer.VERSION}.{VIEWS}",
             sections=["tokenizer"],
-            held=recipe.tokenizer.refresh,
+            held="tokenizer.refresh",
             kinds={"python", "huggingface"},
             checks={"compresses_and_round_trips": compresses_and_round_trips},
             description="Byte-level BPE, trained on a sample of the curated training text that a hash of doc_id chooses. "

@@ -50,7 +50,7 @@ def make_minhash_signatures(workspace: Workspace, partition: Partition) -> Made:
 def make_document_embeddings(workspace: Workspace, partition: Partition, embedder: Any) -> Made:
     assert partition is not None
     texts = clean_texts(workspace, partition, kept(workspace, "filtered_shards", partition).collect()["doc_id"])
-    done = embed(workspace, embedder.open(workspace.recipe.embedder), texts, "texts")
+    done = embed(workspace, embedder.open(workspace.recipe.embedder, workspace.cache("embedders")), texts, "texts")
     return Made(
         {"embeddings": done.embeddings},
         needs=done.needs,
@@ -193,7 +193,7 @@ def dedup_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.Ass
                 "embedder.model",
                 "embedder.max_tokens",
             ],
-            held=recipe.dedup.semantic.refresh,
+            held="dedup.semantic.refresh",
             kinds={"numpy", "parquet"},
             pool="cpu",
             description="The blocks in which texts are compared by meaning: k-means over a sample that a hash chooses. Held.",

@@ -401,7 +401,7 @@ def filter_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.As
         made_asset(
             recipe, "token_distribution", group="filters", make=make_token_distribution, deps=["documents", "edits"],
             version=f"{DISTRIBUTION_VERSION}.{views.VERSION}", sections=["signals.distribution_documents", "sources.groups"],
-            kinds={"polars", "parquet"}, pool="cpu", held=recipe.signals.distribution_refresh,
+            kinds={"polars", "parquet"}, pool="cpu", held="signals.distribution_refresh",
             description="Unigram distribution of each source, of a sample of documents chosen by the hash of doc_id. Held.",
             checks={"distribution_is_one": distribution_is_one},
         ),

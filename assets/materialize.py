@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import dagster as dg
@@ -99,11 +100,12 @@ def made_asset(
 
     `make(workspace, partition, **resources) -> Made` is called for each partition asked for; with `parallel` in
     worker processes, so it must be a module's own function. `version` is the algorithm's; with the fingerprint of
-    the recipe `sections` that it reads it is the code version. `held` is a refresh mode: `manual` keeps the asset
-    when its inputs move. `source_version` digests what an asset without upstream reads outside the lake.
+    the recipe `sections` that it reads it is the code version. `held` is the recipe's key of a refresh mode: under `manual`
+    the asset is kept when its inputs move. `source_version` digests what an asset without upstream reads outside the lake.
     `checks` look at the whole asset after every run.
     """
     code_version = f"{version}-{recipe.fingerprint(*sections)}" if sections else version
+    is_held = held is not None and attrgetter(held)(recipe) == "manual"
     checks = dict(checks or {})
     key = asset_key(recipe.namespace, name)
     dep_keys = {dep if isinstance(dep, str) else dep[0]: None if isinstance(dep, str) else dep[1] for dep in deps}
@@ -122,14 +124,14 @@ def made_asset(
         required_resource_keys={"lake", "workers", *resources},
         output_required=False,
         pool=pool,
-        tags={HELD: held} if held else None,
+        tags={HELD: held} if is_held and held else None,
         metadata={SECTIONS: ", ".join(sections) or "none", ALGORITHM: version, "attempts, unattended": ATTEMPTS}
         | definition_metadata(recipe, name),
     )
     def _asset(context: dg.AssetExecutionContext) -> Iterator[Any]:
         workspace = context.resources.lake.workspace(recipe)
         context.instance.add_run_tags(context.run_id, at_work())
-        step = _Step(name, make, workspace, code_version, held == "manual", {each: getattr(context.resources, each) for each in resources})
+        step = _Step(name, make, workspace, code_version, is_held, {each: getattr(context.resources, each) for each in resources})
         wanted = _wanted(context, partitions is not None)
         claims = {"run": context.run_id, "code_version": code_version, "partitions": wanted}
         died: list[Holder] = []

@@ -259,7 +259,7 @@ def _nearest(workspace: Workspace, shard: str, cutoff: float) -> list[dict[str, 
 
 
 def quality_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    held = recipe.quality.refresh
+    held = "quality.refresh"
     return [
         made_asset(
             recipe,

@@ -49,10 +49,11 @@ def audit(
     recipe = deployment.recipe(namespace)
     workspace, log, at = deployment.workspace(recipe), AuditLog(deployment.instance(), recipe.namespace), dt.datetime.now(dt.UTC)
     codes = {asset.key.path[-1]: str(asset.code_versions_by_key[asset.key]) for asset in recipe_assets(recipe)}
-    claims = audited.audit(workspace, None if full else sample or 0, codes, log)
+    scope = audited.scoped(workspace, None if full else sample or 0, codes, log)
+    claims = audited.claims_of(scope)
     written = []
     if html:
-        write(html, audit_page(workspace, claims, at))
+        write(html, audit_page(workspace, claims, at, scope.looked))
         written.append(html)
     if openlineage:
         write(openlineage, as_lines(events(workspace, claims, log, at)))
@@ -61,9 +62,13 @@ def audit(
         write_cards(workspace, claims, cards)
         written.append(cards)
     if as_json:
-        click.echo(json.dumps({"namespace": workspace.namespace, "at": at.isoformat(), **audited.as_json(claims)}, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                {"namespace": workspace.namespace, "at": at.isoformat(), **audited.as_json(claims, scope.looked)}, ensure_ascii=False
+            )
+        )
     else:
-        print_audit(claims, Console())
+        print_audit(claims, scope.looked, Console())
         for path in written:
             click.echo(str(path))
     sys.exit(0 if audited.failures(claims).is_empty() else 1)

@@ -26,14 +26,15 @@ def recipes() -> list[Recipe]:
 def recipe(namespace: str | None) -> Recipe:
     from gristmill.errors import RecipeError
 
-    loaded = {each.namespace: each for each in recipes()}
+    loaded = {each.namespace or "default": each for each in recipes()}
+    namespace = "default" if namespace == "" else namespace
     if namespace is None and len(loaded) == 1:
         return next(iter(loaded.values()))
     if namespace is None or namespace not in loaded:
         raise RecipeError(
             "which recipe?" if namespace is None else f"no recipe has the namespace {namespace!r}",
             where="--namespace",
-            fix=f"Loaded: {', '.join(repr(name) for name in loaded)}.",
+            fix=f"Loaded: {', '.join(loaded)}.",
         )
     return loaded[namespace]
 

@@ -227,6 +227,7 @@ class Driver:
                             "check": check.check_name,
                             "severity": check.severity.value,
                             "description": check.description or "",
+                            "found": _told(check.metadata),
                         }
                     )
             elif event.is_step_failure:
@@ -256,6 +257,12 @@ class Driver:
             if spared:
                 outcome.cut_off.setdefault(step.asset, []).extend(spared)
                 outcome.saved += step.cost.share(len(spared))
+
+
+def _told(metadata: Mapping[str, dg.MetadataValue]) -> str:
+    """What a check found, as far as it is words and numbers."""
+    values = {name: value.value for name, value in metadata.items()}
+    return "; ".join(f"{name}: {value}" for name, value in values.items() if isinstance(value, str | int | float) and value != "")
 
 
 def _count(partitions: list[Partition]) -> str:

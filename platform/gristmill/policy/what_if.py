@@ -128,8 +128,9 @@ def what_if(
     new: Sequence[Rule],
     per_side: int = PER_SIDE,
     on_flips: Callable[[pl.DataFrame], object] | None = None,
+    shards: Sequence[str] = (),
 ) -> WhatIf:
-    """What the rules `new` would change against `old`, over every shard whose signals are stored.
+    """What the rules `new` would change against `old`, over these shards; by default every one whose signals are stored.
 
     `on_flips` is called with each shard's flips: the columns of FLIPS, flip being `lost` or `gained`.
     """
@@ -139,7 +140,7 @@ def what_if(
     fired: Frames = []
     moved: Frames = []
     flips: Frames = []
-    shards = stored.shards(workspace)
+    shards = shards or stored.shards(workspace)
     with copies(workspace, shards) as elsewhere:
         for shard, judged in stored.ahead(lambda shard: Judged(workspace, shard, old, new, elsewhere), shards):
             source = pl.lit(workspace.recipe.source_of(shard)).alias("source")

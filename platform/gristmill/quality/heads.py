@@ -14,10 +14,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
-from sklearn.ensemble import RandomForestRegressor
-from sklearn.linear_model import Ridge
-from sklearn.metrics import f1_score
 from threadpoolctl import threadpool_limits
 
 from gristmill.errors import GristmillError
@@ -98,6 +94,9 @@ def measure(grades: NDArray[np.float64], scores: NDArray[np.float64], train_mean
     """
     if len(grades) < MIN_DOCUMENTS:
         return {"documents": len(grades)}
+    from scipy.stats import spearmanr  # a second to import, with scikit-learn: not what every plan waits for
+    from sklearn.metrics import f1_score
+
     threshold = GOOD if 0 < (grades >= GOOD).mean() < 1 else float(np.median(grades))
     varied = len(set(grades.tolist())) > 1 and len(set(scores.tolist())) > 1
     result = {
@@ -132,6 +131,9 @@ def calibration(grades: NDArray[np.float64], scores: NDArray[np.float64]) -> lis
 
 def _candidates() -> dict[str, Any]:
     """Name -> maker of an unfitted regressor."""
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.linear_model import Ridge
+
     ridges = {f"ridge {strength:g}": (lambda strength=strength: Ridge(alpha=strength, solver="cholesky")) for strength in RIDGE_STRENGTHS}
     return {
         **ridges,

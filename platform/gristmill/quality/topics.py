@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from gristmill.quality import taxonomy
@@ -64,6 +63,8 @@ def fit(annotations: pl.DataFrame, vectors: NDArray[np.float32], sentences: dict
     with threadpool_limits(1):
         labels = pl.concat([rows.select("doc_id", "split"), prototype_labels(features, sentences)], how="horizontal")
         labels = labels.with_columns(confident=pl.col("margin") >= MIN_MARGIN)
+        from sklearn.linear_model import LogisticRegression  # as in `heads`
+
         taught = ((rows["split"] == "train") & labels["confident"]).to_numpy()
         examples = np.concatenate([features[taught], *(sentences[name] for name in names)]).astype(np.float64)
         targets = [*labels["topic"].to_numpy()[taught], *(name for name in names for _ in sentences[name])]

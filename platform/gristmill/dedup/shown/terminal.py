@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gristmill.counting import counted
-from gristmill.dedup.overview import KINDS
+from gristmill.dedup.overview import INEXACT, KINDS
 from gristmill.dedup.shown.differences import Difference, Place
 from gristmill.dedup.shown.parts import Contaminated, Cut
 from gristmill.dedup.shown.show import Cluster, Document, Duplicates, Twin
@@ -152,12 +152,14 @@ def _sources(found: Duplicates) -> Table:
 
 
 def _largest(sources: list[dict[str, Any]]) -> Iterator[Text]:
-    """For each source the cluster to which it lost most, where that is more than one document."""
+    """For each source the cluster to which it lost most inexact copies, or where it has none most copies; where that is more than one."""
     for row in sources:
         largest = row["largest"][0] if row["largest"] else None
         if largest and largest["documents"] > 1:
             to = f" of {largest['to']}" if largest["to"] != row["source"] else ""
-            yield printable(f"{row['source']} lost most, {largest['documents']:,}, to cluster {largest['cluster']}{to}")
+            kind, count = ("near or semantic copies", largest["inexact"]) if largest["inexact"] else ("copies", largest["documents"])
+            of_all = f"{count:,}, of {counted(row['lost'], 'document')} that it lost in all"
+            yield printable(f"{row['source']}: no cluster took more {kind} than {largest['cluster']}{to} ({of_all})")
 
 
 def _sizes(found: Duplicates) -> Table:
@@ -175,7 +177,8 @@ def _print_clusters(clusters: list[Cluster], title: str, console: Console) -> No
     """Two lines each: a table would fold what people copy, the cluster's name and the survivor's URL."""
     console.print(Text(title, "italic"))
     for each in clusters:
-        console.print(Text.assemble((each.cluster, "bold"), f"  {_counts(each)}, least similar {each.least:.3f}"), soft_wrap=True)
+        alike = f", least similar {each.least:.3f}" if any(each.kinds.get(kind) for kind in INEXACT) else ""
+        console.print(Text.assemble((each.cluster, "bold"), f"  {_counts(each)}{alike}"), soft_wrap=True)
         console.print(
             Text.assemble("  ", printable(each.survivor.url or each.survivor.doc_id), (f"  {each.survivor.source}", "dim")), soft_wrap=True
         )

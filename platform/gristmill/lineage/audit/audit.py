@@ -26,7 +26,7 @@ from gristmill.lineage.audit import corpus, decisions, documents, duplicates, mo
 from gristmill.lineage.audit.scope import NOT_RECOMPUTED, Finding, Log, Scope
 from gristmill.progress import Progress
 
-VERSION = "2"
+VERSION = "3"
 
 CLAIMS: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     stored.stored_files,
@@ -63,8 +63,16 @@ def audit(workspace: Workspace, documents: int | None = 0, codes: Mapping[str, s
     `documents` are looked at, None for all of all, 0 for the recipe's `[audit] sample`. `codes`: code version by asset as the graph
     has it now; what was made by another is not recomputed, and says so. `log`: the event log, without which nothing is said of it.
     """
+    return claims_of(scoped(workspace, documents, codes, log))
+
+
+def scoped(workspace: Workspace, documents: int | None = 0, codes: Mapping[str, str] | None = None, log: Log | None = None) -> Scope:
+    """What `audit` looks at with these arguments."""
     wanted = (workspace.recipe.audit.sample or None) if documents == 0 else documents
-    scope = Scope(workspace, wanted, codes or {}, log)
+    return Scope(workspace, wanted, codes or {}, log)
+
+
+def claims_of(scope: Scope) -> pl.DataFrame:
     findings: list[Finding] = []
     with Progress("audit", len(CLAIMS), "claims") as progress:
         for claim in CLAIMS:
@@ -85,9 +93,10 @@ def failures(claims: pl.DataFrame, harmless: bool = True) -> pl.DataFrame:
     return claims.filter(~pl.col("passed") & (pl.lit(harmless) | ~pl.col("claim").is_in(sorted(HARMLESS))))
 
 
-def as_json(claims: pl.DataFrame) -> dict[str, Any]:
+def as_json(claims: pl.DataFrame, looked: str) -> dict[str, Any]:
     """What `gristmill audit --json` prints."""
     return {
+        "looked_at": looked,
         "holds": failures(claims, harmless=False).is_empty(),
         "subjects": claims.height,
         "failed": failures(claims).height,

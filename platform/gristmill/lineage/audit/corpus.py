@@ -47,6 +47,9 @@ def _sources(scope: Scope, phase: str) -> tuple[str, str]:
     """Every document is a record of a crawl, or a verified synthetic one with its plan and teacher."""
     lake = scope.workspace
     rows = lake.read("mixed_corpus", phase, "provenance")
+    sequences, told = len(packing.load(lake.path("mixed_corpus", phase, "tokens"))), rows["sequence"].n_unique()
+    if told != sequences:
+        return f"{told} of {sequences} sequences say of which documents they are", ""
     left = rows.select("doc_id", "origin").unique()
     for shard in lake.partitions("raw_crawl"):
         known = lake.scan("raw_crawl", shard, "records").select("doc_id", origin=pl.lit("crawl")).collect()
@@ -58,7 +61,7 @@ def _sources(scope: Scope, phase: str) -> tuple[str, str]:
         held = rows.join(left, on=["doc_id", "origin"], how="semi")["sequence"].n_unique()
         first = left.sort("doc_id").row(0, named=True)
         return f"{held} sequences hold documents without a source, e.g. {first['doc_id']} of {first['origin']}", ""
-    return "", f"{rows['sequence'].n_unique()} sequences, {rows['doc_id'].n_unique()} documents"
+    return "", f"{sequences} sequences, {rows['doc_id'].n_unique()} documents"
 
 
 def _allowed(scope: Scope, phase: str) -> tuple[str, str]:

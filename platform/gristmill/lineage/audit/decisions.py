@@ -72,7 +72,7 @@ def _scored(scope: Scope, shard: str) -> tuple[str, str]:
     stored = scope.workspace.read("quality_scores", shard, "scores")
     if problem := differing(stored.select(KEY), kept, KEY):
         return f"not the documents that deduplication kept: {problem}", ""
-    chosen = kept.filter(pl.col("doc_id").is_in(scope.chosen(shard).implode()))
+    chosen = scope.drawn(kept["doc_id"]).to_frame()
     embeddings = chosen.join(lake.read("document_embeddings", shard, "embeddings"), on="doc_id", how="inner", maintain_order="left")
     if embeddings.height < chosen.height:
         return f"{chosen.height - embeddings.height} of {chosen.height} documents have no vector", ""

@@ -10,13 +10,14 @@ from pathlib import Path
 import polars as pl
 
 from gristmill import views
+from gristmill.counting import counted
 from gristmill.crawl.documents import extract_documents
 from gristmill.crawl.warc import Page, read_again
 from gristmill.edits.clean import find_clean_edits
 from gristmill.edits.personal import find_masks
 from gristmill.lake.cache import KeyedCache
 from gristmill.lake.workspace import Workspace
-from gristmill.lineage.audit.scope import UNREADABLE, Finding, Scope, differing
+from gristmill.lineage.audit.scope import UNREADABLE, Finding, Scope, differing, lacking
 from gristmill.naming import named
 from gristmill.signals.chunk import References
 from gristmill.signals.compute import compute_families
@@ -45,8 +46,8 @@ def sources(scope: Scope) -> Iterator[Finding]:
 
 
 def _payloads(scope: Scope, shard: str, pages: list[Page]) -> tuple[str, str]:
-    rows = _records(scope.as_read("documents", shard), shard, scope.chosen(shard))
-    problems = []
+    lake, ids = scope.as_read("documents", shard), scope.chosen(shard)
+    rows, problems = _records(lake, shard, ids), []
     for row in rows.iter_rows(named=True):
         try:
             page = read_again(scope.workspace.lake, row)
@@ -57,16 +58,40 @@ def _payloads(scope: Scope, shard: str, pages: list[Page]) -> tuple[str, str]:
             problems.append(f"{row['doc_id']} {row['url']}: now {page.payload_digest}, recorded as {row['payload_digest']}")
         else:
             pages.append(page)
+    if problem := _strangers(scope, shard, ids, rows["doc_id"]):
+        problems.insert(0, problem)
     return _told(problems), f"{rows.height} captures of {rows['doc_id'].n_unique()} documents"
 
 
 def _texts(scope: Scope, shard: str, pages: list[Page], folder: str) -> tuple[str, str]:
-    again, refused = _extracted(scope, _records(scope.as_read("documents", shard), shard, _ids(pages)), pages, folder)
+    lake, ids = scope.as_read("documents", shard), scope.chosen(shard)
+    if problem := _strangers(scope, shard, ids, _records(lake, shard, ids)["doc_id"]):
+        return problem, ""
+    if problem := _untold(scope, lake, shard):
+        return problem, ""
+    if len(ids) and not pages:
+        return f"none of {counted(len(ids), 'document')} was extracted again, e.g. {ids[0]}: no payload matches its digest", ""
+    again, refused = _extracted(scope, _records(lake, shard, _ids(pages)), pages, folder)
     if refused.height:
         row = refused.row(0, named=True)
         return f"{refused.height} documents give no text now, e.g. {row['url']}: {row['error']}, {row['message']}", ""
     stored = _of(scope.workspace, "documents", shard, _ids(pages))
     return differing(stored, again, ["doc_id"]), f"{again.height} texts extracted again"
+
+
+def _strangers(scope: Scope, shard: str, ids: pl.Series, recorded: pl.Series) -> str:
+    """Documents that stand in the shard's table and have no record in its crawl: nothing beneath them could be compared."""
+    lost = lacking(ids, recorded, f"that documents[{shard}] holds have no record in raw_crawl[{shard}]")
+    return f"{lost}; {scope.way_out('documents', shard, scope.outputs['documents', shard].tables['documents'])}" if lost else ""
+
+
+def _untold(scope: Scope, lake: Workspace, shard: str) -> str:
+    """Documents of the shard's crawl that are neither in its table nor refused with a reason."""
+    records = lake.scan("raw_crawl", shard, "records").select("doc_id", "capture").collect()
+    refused = scope.workspace.scan("documents", shard, "quarantine").select("capture").collect()
+    known = scope.workspace.scan("documents", shard, "documents").select("doc_id").collect()
+    told = pl.concat([known, records.join(refused, on="capture", how="semi").select("doc_id")])
+    return lacking(records["doc_id"].unique().sort(), told["doc_id"], f"of raw_crawl[{shard}] have neither a text nor a reason for none")
 
 
 def _extracted(scope: Scope, records: pl.DataFrame, pages: list[Page], folder: str) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -90,12 +115,12 @@ def edits(scope: Scope) -> Iterator[Finding]:
 
 def _edits(scope: Scope, shard: str) -> tuple[str, str]:
     lake, source = scope.as_read("edits", shard), scope.workspace.recipe.source_of(shard)
-    documents = _of(lake, "documents", shard, scope.chosen(shard)).select(*views.COLUMNS, "language")
+    documents = _of(lake, "documents", shard, scope.chosen(shard, lake)).select(*views.COLUMNS, "language")
     rules = [rule for rule in lake.recipe.policy.line_rules() if source not in rule.except_sources]
     strips = [] if source in lake.recipe.edits.except_sources else lake.recipe.strips
     clean = find_clean_edits(documents, rules, strips)
     again = pl.concat([clean, find_masks(views.clean(documents, clean), lake.recipe.edits.mask)])
-    stored = _of(scope.workspace, "edits", shard, documents["doc_id"])
+    stored = scope.stored("edits", shard, "edits", documents["doc_id"])
     return differing(stored, again, ["doc_id", "start", "rule"]), f"{again.height} edits of {documents.height} documents"
 
 
@@ -106,7 +131,7 @@ def signals(scope: Scope) -> Iterator[Finding]:
 
 def _signals(scope: Scope, shard: str) -> tuple[str, str]:
     lake, recipe = scope.as_read("signals", shard), scope.workspace.recipe
-    extracted = _of(lake, "documents", shard, scope.chosen(shard))
+    extracted = _of(lake, "documents", shard, scope.chosen(shard, lake))
     edits = _of(lake, "edits", shard, extracted["doc_id"])
     text = views.clean(extracted, edits).select("doc_id", "text")
     clean = extracted.drop("text").join(text, on="doc_id", how="left", maintain_order="left")
@@ -124,7 +149,7 @@ def _signals(scope: Scope, shard: str) -> tuple[str, str]:
     for view, documents in of_view.items():
         families = [family for family in recipe.families if recipe.views[family] == view and family not in lacking]
         for family, again in compute_families(families, documents, references).items() if families else ():
-            stored = _of(scope.workspace, "signals", shard, documents["doc_id"], f"signals.{family}")
+            stored = scope.stored("signals", shard, f"signals.{family}", documents["doc_id"])
             columns += again.width - 1
             if problem := differing(stored, again, ["doc_id"]):
                 problems.append(f"{family}: {problem}")

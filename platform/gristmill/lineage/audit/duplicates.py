@@ -20,7 +20,7 @@ from gristmill.dedup.verdicts import thresholds
 from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.workspace import Workspace
 from gristmill.lineage.audit.decisions import KEY
-from gristmill.lineage.audit.scope import Finding, NotRecomputed, Scope, differing, grouped
+from gristmill.lineage.audit.scope import Finding, NotRecomputed, Scope, differing, grouped, lacking
 from gristmill.naming import named
 from gristmill.texts import clean_texts, final_texts
 
@@ -30,6 +30,7 @@ SIMILAR = "losers resemble their survivors as recorded"
 SURVIVE = "the first in order survives"
 CUTS = "cuts follow from what is repeated"
 CONTAMINATION = "contamination follows from the items"
+NO_TEXT = "that were kept have no text"
 
 
 def signed(scope: Scope) -> Iterator[Finding]:
@@ -39,9 +40,9 @@ def signed(scope: Scope) -> Iterator[Finding]:
 
 def _signed(scope: Scope, shard: str) -> tuple[str, str]:
     lake = scope.as_read("minhash_signatures", shard)
-    texts = clean_texts(lake, shard, scope.chosen(shard))
+    texts = clean_texts(lake, shard, scope.chosen(shard, lake))
     again = minhash.sign(texts, lake.recipe.dedup.minhash)
-    stored = _chosen(scope.workspace, "minhash_signatures", shard, None, texts["doc_id"])
+    stored = scope.stored("minhash_signatures", shard, None, texts["doc_id"])
     return differing(stored, again, KEY), f"{again.height} texts signed again"
 
 
@@ -53,13 +54,16 @@ def embedded(scope: Scope) -> Iterator[Finding]:
 def _embedded(scope: Scope, shard: str) -> tuple[str, str]:
     """The stored vectors of the chosen documents, and that they are of the texts that stand. No text is embedded again."""
     lake = scope.as_read("document_embeddings", shard)
-    stored = _chosen(scope.workspace, "document_embeddings", shard, None, scope.chosen(shard))
+    kept = lake.scan("filtered_shards", shard, "verdicts").filter("kept").select("doc_id").collect()["doc_id"]
+    ids = scope.drawn(kept)
+    stored = scope.stored("document_embeddings", shard, None, ids)
     vectors = read_vectors(lake.lake, stored)
     hashes = [vector_hash(vector) for vector in vectors]
     if wrong := [doc_id for doc_id, said, found in zip(stored["doc_id"], stored["vector_hash"], hashes, strict=True) if said != found]:
         return f"{len(wrong)} of {stored.height} vectors are others than were recorded, e.g. of {wrong[0]}", ""
-    texts = clean_texts(lake, shard, stored["doc_id"]).select("doc_id", "text_hash")
-    return differing(stored.select("doc_id", "text_hash"), texts, KEY), f"{stored.height} vectors"
+    texts = clean_texts(lake, shard, ids).select("doc_id", "text_hash")
+    problem = lacking(ids, texts["doc_id"], NO_TEXT) or differing(stored.select("doc_id", "text_hash"), texts, KEY)
+    return problem, f"{stored.height} vectors"
 
 
 def clusters(scope: Scope) -> Iterator[Finding]:
@@ -149,6 +153,9 @@ def _survivors(scope: Scope) -> tuple[str, str]:
     lake, found = scope.as_read("duplicate_clusters"), _clusters(scope)
     about = _about(lake, found)
     rank = ranked(about.select("doc_id", "shard", "priority", "n_chars", "fetched_at").lazy(), lake.recipe.dedup.survivor).collect()
+    lost = found.join(rank, on=["doc_id", "shard"], how="anti")
+    if lost.height:
+        return f"{lost.height} of {found.height} documents of clusters are no documents, e.g. {lost['doc_id'][0]} of {lost['shard'][0]}", ""
     first = found.join(rank, on=["doc_id", "shard"]).sort("rank", "shard").unique("survivor", keep="first", maintain_order=True)
     wrong = first.filter(pl.col("doc_id") != pl.col("survivor"))
     problems = (
@@ -174,15 +181,17 @@ def _cuts(scope: Scope, shard: str) -> tuple[str, str]:
     """What of the chosen survivors is cut, from the table of what is repeated; and that a cut's twin holds the words it keeps."""
     lake, settings = scope.as_read("repeated_spans", shard), scope.workspace.recipe.dedup.lines
     kept = lake.scan("deduplicated_shards", shard, "verdicts").filter("kept").select("doc_id").collect()["doc_id"]
-    ids = kept.filter(kept.is_in(scope.chosen(shard).implode()))
+    ids = scope.drawn(kept)
     texts = clean_texts(lake, shard, ids).sort("doc_id")
+    if lost := lacking(ids, texts["doc_id"], NO_TEXT):
+        return lost, ""
     across = lake.scan("repeated_text", None, "cuts.found").join(pl.LazyFrame({"doc_id": ids}), on="doc_id", how="semi").collect()
     found = [across]
     if lake.recipe.source_of(shard) not in settings.except_sources:
         keys = lake.scan("text_keys", shard, "text_counts")
         held = lake.scan("repeated_text", None, "text_counts.repeated").join(keys, on=["unit", "bucket", "key"], how="semi")
         found.append(lines.line_cuts(texts, held.collect(), settings))
-    stored = _chosen(scope.workspace, "repeated_spans", shard, None, ids)
+    stored = scope.stored("repeated_spans", shard, None, ids)
     return differing(stored, cuts.merged(pl.concat(found)), ["doc_id", "start", "rule"]), f"{stored.height} cuts in {ids.len()} survivors"
 
 
@@ -199,14 +208,17 @@ def _contamination(scope: Scope, shard: str, loaded: list[overlap.References]) -
     if not loaded:
         loaded.append(overlap.References.load(lake.scan("reference_ngrams"), lake.recipe.decontamination.ngram_words))
     kept = lake.scan("deduplicated_shards", shard, "verdicts").filter("kept").select("doc_id").collect()["doc_id"]
-    texts = final_texts(lake, shard, kept.filter(kept.is_in(scope.chosen(shard).implode())))
+    ids = scope.drawn(kept)
+    texts = final_texts(lake, shard, ids)
+    if lost := lacking(ids, texts["doc_id"], NO_TEXT):
+        return lost, ""
     sizes = texts.select(
         "doc_id", n_bytes=pl.col("text").str.len_bytes().cast(pl.Int64), n_chars=pl.col("text").str.len_chars().cast(pl.Int64)
     )
     again = {"contamination": (overlap.contamination(texts, loaded[0]), ["doc_id", "item"]), "final_sizes": (sizes, KEY)}
     problems = []
     for name, (table, key) in again.items():
-        stored = _chosen(scope.workspace, "contamination", shard, name, texts["doc_id"])
+        stored = scope.stored("contamination", shard, name, ids)
         if problem := differing(stored, table.select(*CONTRACTS[name].schema), key):
             problems.append(f"{name}: {problem}")
     return "; ".join(problems), f"{again['contamination'][0].height} overlaps of {texts.height} final texts"

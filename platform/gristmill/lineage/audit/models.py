@@ -189,6 +189,8 @@ def _report(scope: Scope, key: str, texts: dict[str, pl.DataFrame]) -> tuple[str
     if scheme != FLOAT:
         tables.append(bits_per_byte.relative_increase(scored, _scored(scope, f"{name}/{FLOAT}")))
     again = pl.concat(tables).with_columns(model=pl.lit(name), scheme=pl.lit(scheme)).select(stored.columns)
+    if scored.is_empty() and stored.height:
+        return f"{stored.height} numbers are stored, and the score of no document", ""
     ours = stored.filter(pl.col("metric").is_in(again["metric"].unique().implode()))
     if problem := differing(ours, again, ["model", "scheme", "metric", "domain"]):
         return problem, ""

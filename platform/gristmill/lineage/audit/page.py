@@ -20,7 +20,7 @@ SHOWN = 40  # failures named first
 ROWS = 200  # subjects of a claim; those that fail come before the others
 
 
-def audit_page(workspace: Workspace, claims: pl.DataFrame, at: dt.datetime) -> str:
+def audit_page(workspace: Workspace, claims: pl.DataFrame, at: dt.datetime, looked: str) -> str:
     """The page of `gristmill audit`."""
     rooms = [Path(__file__).parent, Path(policy_page.__file__).parent, Path(plots.__file__).parent]
     environment = jinja2.Environment(
@@ -40,9 +40,10 @@ def audit_page(workspace: Workspace, claims: pl.DataFrame, at: dt.datetime) -> s
         at=f"{at:%Y-%m-%d %H:%M} UTC",
         claims=told,
         subjects=claims.height,
+        failing=failures(claims)["claim"].n_unique(),
         failed=failures(claims).to_dicts(),
         left=sum(row["not_recomputed"] for row in told),
-        says=verdict(claims),
+        says=verdict(claims, looked),
         shown=SHOWN,
         models=models,
     )

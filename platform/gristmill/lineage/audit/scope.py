@@ -7,15 +7,18 @@ was made. So a lake in the middle of a rebuild holds, and an input that is nowhe
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
+from gristmill.counting import counted
 from gristmill.errors import GristmillError
 from gristmill.lake import damage
-from gristmill.lake.store import Lake
+from gristmill.lake.store import Lake, Stored
 from gristmill.lake.workspace import Output, Partition, Workspace
 from gristmill.lineage.builds.builds import builds, each_read
 from gristmill.lineage.plan.plan import SOURCE, Recorded
@@ -83,7 +86,7 @@ class Scope:
         except NotRecomputed as why:
             return Finding(claim, subject, True, f"{NOT_RECOMPUTED}{why}")
         except UNREADABLE as error:
-            problem, evidence = f"cannot be recomputed: {said(error, self.workspace.lake)}", ""
+            problem, evidence = f"missing or broken: {said(error, self.workspace.lake)}", ""
         return Finding(claim, subject, not problem, problem or evidence)
 
     # which partitions, which documents
@@ -101,21 +104,62 @@ class Scope:
         """The largest doc_id that is looked at; None for all. They are hashes, so the smallest ones are a fair draw."""
         if self.documents is None or not self.shards:
             return None
-        ids = [self._ids(shard).head(self.documents) for shard in self.shards]
+        ids = [pl.Series("doc_id", [], dtype=pl.String)]
+        for shard in self.shards:
+            with suppress(*UNREADABLE):  # the claims about the shard say so
+                ids.append(self._ids(self.workspace, shard))
         smallest = pl.concat(ids).unique().sort().head(self.documents)
         return None if len(smallest) < self.documents else str(smallest[-1])
 
-    def _ids(self, shard: str) -> pl.Series:
-        try:
-            scan = self.workspace.scan("documents", shard, "documents").select("doc_id")
-            return (scan if self.documents is None else scan.head(self.documents)).collect()["doc_id"]  # sorted, by their contract
-        except UNREADABLE:  # another claim says so
-            return pl.Series("doc_id", [], dtype=pl.String)
+    def _ids(self, lake: Workspace, shard: str) -> pl.Series:
+        scan = lake.scan("documents", shard, "documents").select("doc_id")
+        return (scan if self.documents is None else scan.head(self.documents)).collect()["doc_id"]  # sorted, by their contract
 
-    def chosen(self, shard: str) -> pl.Series:
-        """The doc_ids of a shard that are looked at, sorted."""
-        ids = self._ids(shard)
-        return ids if self._last is None else ids.filter(ids <= self._last)
+    def chosen(self, shard: str, lake: Workspace | None = None) -> pl.Series:
+        """The doc_ids of a shard's documents that are looked at, sorted: of those that a step read, with its `as_read`."""
+        return self.drawn(self._ids(lake or self.workspace, shard))
+
+    def drawn(self, ids: pl.Series) -> pl.Series:
+        """Those of a shard's doc_ids that are looked at, sorted. One at least, so that no shard passes for want of a document."""
+        ids = ids.sort()
+        if self._last is None:
+            return ids
+        few = ids.filter(ids <= self._last)
+        return few if len(few) else ids.head(1)
+
+    def stored(self, asset: str, shard: str, table: str | None, drawn: pl.Series) -> pl.DataFrame:
+        """The rows of a shard's table as far as `drawn` goes, by doc_id. By the order of the ids and not by which they are: rows of
+        documents that should not be there belong to it."""
+        scan = self.workspace.scan(asset, shard, table)
+        if self._last is not None:
+            scan = scan.filter(pl.col("doc_id") <= max(self._last, *drawn.tail(1)))
+        return scan.collect().sort("doc_id")
+
+    @cached_property
+    def looked(self) -> str:
+        """What the audit looked at: all, or how many documents of how many."""
+        every = sum(output.tables["documents"].rows for output in self.of("documents") if "documents" in output.tables)
+        shards = len(self.of("documents"))
+        if self.documents is None:
+            return f"a full audit: all of {counted(every, 'document')} in {counted(shards, 'shard')}"
+        count = 0
+        for shard in self.shards:
+            with suppress(*UNREADABLE):
+                count += len(self.chosen(shard))
+        return (
+            f"a sampled audit: {count:,} of {counted(every, 'document')}, "
+            f"from {len(self.shards):,} of {counted(shards, 'shard')}; `gristmill audit --full` looks at all"
+        )
+
+    def way_out(self, asset: str, partition: Partition, stored: Stored) -> str:
+        """How a stored table or file of a partition is made anew."""
+        where = shlex.quote(f"{self.workspace.lake.root}/{stored.key}")
+        remove = "delete that object" if self.workspace.lake.remote else f"`rm {'-r ' if stored.kind == 'folder' else ''}{where}`"
+        return f"{remove}, then {self.anew(asset, partition)}"
+
+    def anew(self, asset: str, partition: Partition) -> str:
+        namespace = f" --namespace {self.workspace.namespace}" if self.workspace.namespace != "default" else ""
+        return f"`gristmill rebuild --until {asset}{namespace}` makes {named(asset, partition)} anew"
 
     def some(self, subjects: Iterable[Any], most: int) -> list[Any]:
         """At most `most` of them by hash, in their order; all of them in a full audit."""
@@ -198,6 +242,12 @@ def said(error: Exception, lake: Lake, fix: bool = False) -> str:
     if isinstance(told, GristmillError) and told.where:
         told = GristmillError(told.what, where=told.where, fix=told.fix if fix else None)
     return " ".join(str(told).split()) or type(error).__name__
+
+
+def lacking(ids: pl.Series, found: pl.Series, says: str) -> str:
+    """That some of the documents `ids` are not among `found`, in words; "" when all are."""
+    lost = ids.filter(~ids.is_in(found.implode()))
+    return f"{len(lost):,} of {counted(len(ids), 'document')} {says}, e.g. {lost[0]}" if len(lost) else ""
 
 
 def differing(stored: pl.DataFrame, again: pl.DataFrame, key: list[str]) -> str:

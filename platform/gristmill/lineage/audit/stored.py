@@ -19,6 +19,7 @@ from gristmill.recipe.section import fingerprint
 
 HASHED_BYTES = 4 << 30  # of what stands, that a sampled audit reads again; the rest must be there
 LOGGED = 2_000  # partitions of an asset whose event a sampled audit reads
+UNREAD = "what cannot be read: "
 NAMED = 3  # objects named in a sentence
 
 FILES = "stored files hash to their names"
@@ -50,18 +51,20 @@ def _files(scope: Scope, output: Output, read: bool, seen: dict[str, str]) -> tu
     for name, each in stored.items():
         if not read:
             if not lake.is_whole(each):
-                problems.append(f"{each.key} is gone")
+                problems.append(f"{each.key} is gone: {scope.anew(output.asset, output.partition)}")
             continue
         if each.key not in seen:
             try:
                 seen[each.key] = _hash(scope, name, each)
             except UNREADABLE as error:
-                seen[each.key] = f"what cannot be read: {said(error, lake, fix=True)}"
+                seen[each.key] = f"{UNREAD}{said(error, lake, fix=True)}"
         if seen[each.key] != each.hash:
-            problems.append(f"{each.key}, recorded as {each.hash}, holds {seen[each.key]}")
+            problem = f"{each.key}, recorded as {each.hash}, holds {seen[each.key]}"
+            told = seen[each.key].startswith(UNREAD)  # with its way out
+            problems.append(problem if told else f"{problem}: {scope.way_out(output.asset, output.partition, each)}")
     for folder in output.needs:
         if not lake.keys(f"{folder}/"):
-            problems.append(f"{folder} is gone")
+            problems.append(f"{folder} is gone: {scope.anew(output.asset, output.partition)}")
     return "; ".join(problems), f"{len(stored)} tables and files{'' if read else ' are there; not read, since the audit is sampled'}"
 
 

@@ -13,7 +13,8 @@ from gristmill.tables import Column, Row, print_table
 SHOWN = 20  # failures
 
 
-def print_audit(claims: pl.DataFrame, console: Console) -> None:
+def print_audit(claims: pl.DataFrame, looked: str, console: Console) -> None:
+    """`looked`: the scope's word on what was looked at."""
     columns = [Column("claim", long=True), *(Column(name, right=True) for name in ("subjects", "hold", "fail", "not\nrecomputed"))]
     rows = []
     for row in summary(claims).iter_rows(named=True):
@@ -26,14 +27,18 @@ def print_audit(claims: pl.DataFrame, console: Console) -> None:
         console.print(Text.assemble((f"! {claim}: {subject}\n", "red"), f"  {evidence}"), soft_wrap=True)
     if found.height > SHOWN:
         console.print(Text(f"! and {counted(found.height - SHOWN, 'more failure')}; --json lists all.", "red"))
-    console.print(Text(verdict(claims)), soft_wrap=True)
+    console.print(Text(verdict(claims, looked)), soft_wrap=True)
 
 
-def verdict(claims: pl.DataFrame) -> str:
-    """A sentence or two."""
-    failed, left = failures(claims).height, int(summary(claims)["not_recomputed"].sum())
-    about = f"{counted(claims['claim'].n_unique(), 'claim')} on {counted(claims.height, 'subject')}"
-    says = f"{about}: {failed:,} {'does' if failed == 1 else 'do'} not hold." if failed else f"{about}: everything holds."
+def verdict(claims: pl.DataFrame, looked: str) -> str:
+    """A few sentences."""
+    found, every, left = failures(claims), claims["claim"].n_unique(), int(summary(claims)["not_recomputed"].sum())
+    failed = found["claim"].n_unique()
+    says = f"{counted(every, 'claim')} on {counted(claims.height, 'subject')}: everything holds."
+    if failed:
+        does, places = "does" if failed == 1 else "do", counted(found.height, "place")
+        says = f"{failed:,} of {counted(every, 'claim')} {does} not hold, in {places} ({counted(claims.height, 'subject')} looked at)."
+    says += f" This was {looked}."
     if failed and failures(claims, harmless=False).is_empty():
         says += " Nothing that was built depends on what does not."
     return says + (f" {left:,} {'was' if left == 1 else 'were'} not recomputed: other code or another recipe made them." if left else "")

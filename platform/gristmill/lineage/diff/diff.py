@@ -107,7 +107,7 @@ class Diff:
 
     @cached_property
     def sentences(self) -> list[str]:
-        """What changed, and for each model whether it is more than noise."""
+        """What changed, and for each model whether it is more than noise: of the documents; where there are several seeds, of runs."""
         return [f"{_what(self)}.", *_judged(self)]
 
     def as_json(self) -> dict[str, Any]:
@@ -132,8 +132,9 @@ class Diff:
 
 TEST = (
     f"Randomisation test over the documents that both builds scored (fewer than {noise.LEAST} of more: by the two 95% intervals), "
-    f"two-sided, level {noise.LEVEL:.0%}, by Holm over the models for the headline and over all other scores for theirs. "
-    "Intervals of differences: paired bootstrap over documents, 95%. It is the noise of which documents were drawn."
+    f"two-sided, level {noise.LEVEL:.0%}, by Holm in two families: the headline scores of the models, and all other scores together. "
+    "Intervals of differences: paired bootstrap over documents, 95%. What is tested is the noise of which documents were held out, "
+    "not that of training: only several seeds tell of it."
 )
 
 
@@ -173,8 +174,8 @@ def _judged(diff: Diff) -> list[str]:
     for each in diff.seeds:
         more = each["p"] <= noise.LEVEL
         said.append(
-            f"Over the seeds of {', '.join(each['models'])} the mean moves by {each['difference']:+.4f} "
-            f"({each['low']:+.4f} to {each['high']:+.4f}): {'more' if more else 'no more'} than the noise between runs "
+            f"Over the seeds of {', '.join(each['models'])} the mean moves by {_difference(each)}: "
+            f"{'more' if more else 'no more'} than the noise between runs "
             f"(pooled t-test, {_p(each['p'])}, level {noise.LEVEL:.0%})."
         )
     if any(row["model"] not in same | several for row in headline.iter_rows(named=True)):
@@ -191,14 +192,22 @@ def _of_model(row: Mapping[str, Any], same: bool) -> str:
     if row["p"] is None or (row["how"] == "paired" and row["documents"] < noise.LEAST):
         counts = f"{row['documents_before']:,} and {row['documents_after']:,}" if row["p"] is None else f"{row['documents']:,}"
         return f"{moved}; from {counts} documents nobody can say whether that is noise."
-    verdict = "more than noise" if row["more"] else "no more than noise"
+    verdict = f"{'more' if row['more'] else 'no more'} than the noise of the held-out documents"
     if row["how"] == "paired":
         over = f"over the same {counted(row['documents'], 'document')}"
         test = f"randomisation test, {_p(row['p'])}, level {noise.LEVEL:.0%}"
     else:
         over = "over different documents"
         test = f"by the two intervals, {_p(row['p'])}, level {noise.LEVEL:.0%}"
-    return f"{moved} ({row['low']:+.4f} to {row['high']:+.4f} {over}): {verdict} ({test})."
+    return f"{moved} ({_interval(row)} {over}): {verdict} ({test})."
+
+
+def _difference(row: Mapping[str, Any]) -> str:
+    return f"{noise.signed(row['difference'], '.4f')} ({_interval(row)})"
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    return " to ".join(noise.signed(row[end], ".4f") for end in ("low", "high"))
 
 
 def _p(value: float) -> str:

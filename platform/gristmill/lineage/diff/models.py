@@ -23,7 +23,7 @@ SCORES = {
     **dict.fromkeys(("old", "new", "difference", "low", "high", "p"), pl.Float64),
     "how": pl.String,  # paired over `documents` that both scored, or apart; "" where nothing can be said
     **dict.fromkeys(("documents", "documents_before", "documents_after"), pl.Int64),
-    "more": pl.Boolean,  # than noise, by Holm over all of the table that are not headline, or over the headline
+    "more": pl.Boolean,  # than the noise of the documents, by Holm over all of the table that are not headline, or over the headline
     "headline": pl.Boolean,  # bits per byte of a float model over all domains
 }
 

@@ -112,6 +112,12 @@ def between_runs(old: Sequence[float], new: Sequence[float]) -> Compared | None:
     return Compared(a, b, b - a, b - a - half, b - a + half, p, "runs", 0)
 
 
+def signed(value: float, form: str) -> str:
+    """A difference with its sign; of what rounds to nothing no sign is left."""
+    told = f"{value:+{form}}"
+    return told if any(digit in told for digit in "123456789") else told[1:]
+
+
 def _plain(value: Any) -> float | None:
     return None if value is None else float(value)
 

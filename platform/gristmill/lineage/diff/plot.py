@@ -44,7 +44,7 @@ def curves(model: Trained, names: tuple[str, str]) -> str:
 
 
 def differences(rows: Sequence[dict[str, Any]], title: str) -> str:
-    """Each score's difference with its interval, below zero better; what is more than noise is drawn in ink."""
+    """Each score's difference with its interval, below zero better; what is more than the noise of the documents is drawn in ink."""
     with mpl.rc_context(STYLE):
         figure, axes = new_axes((WIDE, 0.7 + 0.2 * len(rows)))
         for y, row in enumerate(rows):

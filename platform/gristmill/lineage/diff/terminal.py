@@ -47,7 +47,7 @@ def print_diff(diff: Diff, console: Console) -> None:
         if part.height:
             _print_scores(part, title, (diff.old.name, diff.new.name), console)
     if diff.scores.height:
-        console.print(Text(f"* more than noise. {_test()}", "dim"), soft_wrap=True)
+        console.print(Text(f"* more than the noise of the held-out documents. {_test()}", "dim"), soft_wrap=True)
         console.print()
     for n, sentence in enumerate(diff.sentences):
         console.print(Text(sentence, "" if n else "bold"), soft_wrap=True)
@@ -174,9 +174,10 @@ def _print_scores(part: pl.DataFrame, title: str, names: tuple[str, str], consol
 def score_cells(row: Mapping[str, Any]) -> list[str]:
     """Old, new, difference, its interval, p and the documents compared, for people; increases are percentages."""
     form = ".2%" if row["metric"] == INCREASE else ".4f"
-    interval = "" if row["low"] is None else f"{row['low']:+{form}} to {row['high']:+{form}}"
+    interval = "" if row["low"] is None else f"{noise.signed(row['low'], form)} to {noise.signed(row['high'], form)}"
     p = "" if row["p"] is None else f"{row['p']:.4f}"
-    return [f"{row['old']:{form}}", f"{row['new']:{form}}", f"{row['difference']:+{form}}", interval, p, _compared_on(row)]
+    old, new = (noise.signed(row[side], form).removeprefix("+") for side in ("old", "new"))
+    return [old, new, noise.signed(row["difference"], form), interval, p, _compared_on(row)]
 
 
 def _compared_on(row: Mapping[str, Any]) -> str:
@@ -189,8 +190,10 @@ def _compared_on(row: Mapping[str, Any]) -> str:
 
 def _test() -> str:
     return (
-        f"Level {noise.LEVEL:.0%}, by Holm: randomisation test over the documents that both scored; `a | b` where there are too few of "
-        f"them: by the two intervals, or from fewer than {noise.LEAST} documents not at all."
+        f"Randomisation test over the documents that both scored; `a | b` where there are too few of them: by the two intervals, or from "
+        f"fewer than {noise.LEAST} documents not at all. Level {noise.LEVEL:.0%}, by Holm in two families: the bold rows (bits per byte of "
+        f"the float models over all domains), and all other rows of all tables together, where a p below {noise.LEVEL:.0%} may not be "
+        "enough: the smallest is held to the level divided by their number."
     )
 
 

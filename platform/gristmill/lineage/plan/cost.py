@@ -147,9 +147,12 @@ def duration(seconds: float) -> str:
 
 
 def _made_before(workspace: Workspace, plan: Plan, asset: str) -> set[Partition]:
-    """Ready partitions of which the index holds what the same code made of the same inputs."""
-    keys, code_version = set(workspace.lake.keys(f"index/{asset}/")), plan.nodes[asset].code_version
-    return {p for p, inputs in plan.inputs[asset].items() if keys and workspace.index_key(asset, p, code_version, inputs) in keys}
+    """Ready partitions of which the index holds what the same code made of the same inputs. Where files are gone it is looked whether
+    those that the entry names are among them; elsewhere the entry is taken at its word, since a plan may have 200,000."""
+    keys, code_version, reasons = set(workspace.lake.keys(f"index/{asset}/")), plan.nodes[asset].code_version, plan.reasons[asset]
+    found = {p for p, inputs in plan.inputs[asset].items() if keys and workspace.index_key(asset, p, code_version, inputs) in keys}
+    gone = {p for p in found if any(reason.kind == "gone" for reason in reasons.get(p, ()))}
+    return {p for p in found if p not in gone or workspace.made_before(asset, p, code_version, plan.inputs[asset][p])}
 
 
 class _Costs:

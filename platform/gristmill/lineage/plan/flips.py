@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import polars as pl
 
 from gristmill.errors import GristmillError
 from gristmill.lake import damage
-from gristmill.lake.workspace import Workspace
+from gristmill.lake.workspace import Partition, Workspace
 from gristmill.lineage.plan.plan import Plan
 from gristmill.lineage.plan.reasons import Code
 from gristmill.policy.rules import Rule
@@ -36,22 +37,25 @@ def as_json(flips: Flips | None) -> dict[str, Any] | None:
     return {"asset": flips.asset, **({"problem": flips.problem} if flips.answer is None else flips.answer.as_json())}
 
 
-def policy_flips(workspace: Workspace, plan: Plan) -> Flips | None:
-    """None when no stale partition is stale for the policy. Most of the partitions speak where they were made under several."""
+def policy_flips(workspace: Workspace, plan: Plan, takes: Callable[[str, Partition], bool] = lambda asset, partition: True) -> Flips | None:
+    """Of the partitions that `takes` takes; None when none of them is stale for the policy. Most of them speak where
+    they were made under several."""
     for asset, node in plan.nodes.items():
         if node.code is None or SECTION not in node.code.sections:
             continue
         moved = [
             partition
             for partition, why in plan.reasons[asset].items()
-            if any(reason.kind == "recipe" and reason.key.startswith(f"{SECTION}.") for reason in why)
+            if any(reason.kind == "recipe" and reason.key.startswith(f"{SECTION}.") for reason in why) and takes(asset, partition)
         ]
         if moved:
             versions = Counter(plan.recorded[asset][partition].code_version for partition in moved)
             stored = workspace.code(asset, max(versions, key=lambda version: (versions[version], version)))
             assert stored is not None  # else the reason would not name a key of the recipe
             try:
-                return Flips(asset, what_if(workspace, _rules(Code("", stored["sections"])), workspace.recipe.policy.document_rules()))
+                shards = [shard for shard in workspace.partitions("signals") if takes(asset, shard)]
+                rules = _rules(Code("", stored["sections"]))
+                return Flips(asset, what_if(workspace, rules, workspace.recipe.policy.document_rules(), shards=shards))
             except (GristmillError, pl.exceptions.PolarsError) as error:
                 return Flips(asset, None, str(damage.explained(error, workspace.lake) or error))
     return None

@@ -55,7 +55,7 @@ def plan_page(workspace: Workspace, plan: Plan, steps: Sequence[Step], flips: Fl
         possible=possible,
         certain_time=duration(certain.total_seconds),
         possible_time=duration(possible.total_seconds),
-        held_back=plan.held_back,
+        held_back=[(name, moved, terminal.follow(plan, name)) for name, moved in plan.held_back.items()],
         failed=[(step.asset, partition, text) for step in steps for partition, text in step.failed.items()],
         fresh=fresh,
         all_fresh=terminal.FRESH if plan.is_fresh else terminal.SELECTED_FRESH,

@@ -54,7 +54,7 @@ class Node:
     code_version: str
     partitions: Sequence[Partition]
     parents: Sequence[str]
-    held: bool = False
+    held: str = ""  # the recipe's key that says so
     source_version: Callable[[Partition], str] | None = None
     code: Code | None = None
 
@@ -116,12 +116,15 @@ class Plan:
     def is_fresh(self) -> bool:
         return not any(self.reasons.values())
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Asset -> how many partitions it has, and how many of them are fresh, stale, and waiting only."""
+    def counts(self, only: Mapping[str, Collection[Partition]] | None = None) -> dict[str, dict[str, int]]:
+        """Asset -> how many partitions it has, and how many of them are fresh, stale, and waiting only; of the assets in `only`, among
+        those partitions."""
         counts = {}
         for name, node in self.nodes.items():
-            stale, waiting = len(self.reasons[name]), len(self.waiting[name].keys() - self.reasons[name].keys())
-            every = len(node.partitions)
+            of = {name: set(only[name])} if only and name in only else {}
+            found = [self.reasons[name].keys(), self.waiting[name].keys() - self.reasons[name].keys()]
+            stale, waiting = (len(each & of[name] if of else each) for each in found)
+            every = len(of[name] if of else node.partitions)
             counts[name] = {"partitions": every, "fresh": every - stale - waiting, "stale": stale, "waiting": waiting}
         return counts
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
 from gristmill.counting import counted
+from gristmill.lake.workspace import Partition
 from gristmill.lineage.plan.cost import WAITING, Cost, Step, duration, total
 from gristmill.lineage.plan.flips import Flips
 from gristmill.lineage.plan.plan import Plan
@@ -23,18 +24,34 @@ FRESH = "Everything is fresh."
 SELECTED_FRESH = "What is selected is fresh. Other assets are stale: `gristmill plan` names them."
 
 
-def print_plan(plan: Plan, steps: Sequence[Step], flips: Flips | None, console: Console, assets: Collection[str]) -> None:
+def follow(plan: Plan, held: str) -> str:
+    """How a held asset comes to follow its inputs."""
+    return f'`{plan.nodes[held].held} = "always"` makes it follow; materialised in the UI it is made anew once.'
+
+
+def print_plan(
+    plan: Plan,
+    steps: Sequence[Step],
+    flips: Flips | None,
+    console: Console,
+    assets: Collection[str],
+    only: Mapping[str, Collection[Partition]] | None = None,
+    makeable: Sequence[Step] | None = None,
+) -> None:
+    """`only`: the partitions that are selected, of assets of which not all are. `makeable`: the steps without what cannot be made
+    under the selection; by default all of them."""
     if not steps:
         console.print(FRESH if plan.is_fresh else SELECTED_FRESH)
     else:
         print_steps(steps, console)
-        console.print(Text(summary(steps)), soft_wrap=True)
-        counts = [count for name, count in plan.counts().items() if name in assets]
+        if totals := summary(steps if makeable is None else makeable):
+            console.print(Text(totals), soft_wrap=True)
+        counts = [count for name, count in plan.counts(only).items() if name in assets]
         fresh, every = (sum(count[what] for count in counts) for what in ("fresh", "partitions"))
         console.print(Text(f"Fresh: {fresh:,} of {counted(every, 'partition')}.", "dim"))
     for name, moved in plan.held_back.items():
         if name in assets:
-            console.print(Text(f'{name} is held though {", ".join(moved)} moved; set its refresh to "always" to follow.', "dim"))
+            console.print(Text(f"{name} is held though {', '.join(moved)} moved. {follow(plan, name)}", "dim"), soft_wrap=True)
     failed = [(step.asset, partition, text) for step in steps for partition, text in step.failed.items()]
     for asset, partition, text in failed[:FAILED]:
         console.print(Text(f"! {named(asset, partition)} {text}", "red"), soft_wrap=True)

@@ -41,6 +41,7 @@ def takedown_page(namespace: str, answers: Sequence[Touched], steps: Sequence[St
                 "seen_by": answer.tombstone.seen_by,
                 "rising": answer.rising[:ROWS],
                 "held": [named(*each) for each in answer.held],
+                "near": answer.near,
             }
         )
     plan = None if steps is None else [{"step": step, "cost": plan_terminal.cost(step.cost)} for step in steps]

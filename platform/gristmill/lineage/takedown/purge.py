@@ -60,7 +60,7 @@ def purge(
     present = receipt.receipt(workspace, tombstone)
     if failed := [claim for claim in present["stands"] if not claim["passed"]]:
         raise LakeError(
-            f"what stands still holds it: {failed[0]['claim']}: {'; '.join(failed[0]['found'])}",
+            f"what stands still holds it; the receipt's claim \u201c{failed[0]['claim']}\u201d fails: {'; '.join(failed[0]['found'])}",
             where=f"tombstone {tombstone.id}",
             fix="Run `gristmill rebuild` first; `gristmill takedown receipt` shows all that is left.",
         )

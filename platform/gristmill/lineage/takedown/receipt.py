@@ -34,6 +34,7 @@ from gristmill.naming import named
 
 FORMAT = 1
 MAKE_KEY = "`openssl genpkey -algorithm ed25519 -out key.pem` makes one."
+KEY_BYTES = 32  # of an Ed25519 public key
 SHOWN = 5
 INDICES = ("search_index", "synthetic_search_index")
 
@@ -105,16 +106,17 @@ def signed(value: Facts, key: Path) -> Facts:
 
 def verified(value: Facts, public_key: str | None = None) -> str:
     """What a receipt's hash and signature prove, as a sentence; LakeError where it was changed, or signed by another key."""
+    wanted = public_key_of(public_key) if public_key else None
     plain = {name: each for name, each in value.items() if name not in ("hash", "signature")}
     if value.get("hash") != _digest(plain):
         raise LakeError("was changed after it was made: its hash does not fit", where="receipt")
     signature = value.get("signature")
     if signature is None:
-        if public_key:
+        if wanted:
             raise LakeError("carries no signature", where="receipt")
         return "The hash fits. It is not signed, so that anybody may have made it."
-    if public_key and signature["public_key"] != public_key:
-        raise LakeError(f"was signed by the key {signature['public_key']}, not by {public_key}", where="receipt")
+    if wanted and signature["public_key"] != wanted:
+        raise LakeError(f"was signed by the key {signature['public_key']}, not by {wanted}", where="receipt")
     from cryptography.exceptions import InvalidSignature
 
     ed25519, _ = _cryptography()
@@ -124,6 +126,31 @@ def verified(value: Facts, public_key: str | None = None) -> str:
     except InvalidSignature:
         raise LakeError("its signature does not fit", where="receipt") from None
     return f"The hash fits, and it was signed by the key {signature['public_key']}."
+
+
+def public_key_of(given: str) -> str:
+    """An Ed25519 public key in Base64, given so or as the path of a PEM file; LakeError where it is neither."""
+    given = given.strip()
+    try:
+        if len(base64.b64decode(given, validate=True)) == KEY_BYTES:
+            return given
+    except ValueError:
+        pass
+    wanted = "Give a PEM file with an Ed25519 public key (`openssl pkey -in key.pem -pubout`), or the key's 32 bytes in Base64."
+    try:
+        data = Path(given).read_bytes()
+    except (OSError, ValueError):
+        raise LakeError(f"{given} is no file and no Ed25519 key in Base64", where="--public-key", fix=wanted) from None
+    ed25519, serialization = _cryptography()
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        key = serialization.load_pem_public_key(data)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise LakeError("holds no public key in PEM", where=given, fix=wanted) from None
+    if not isinstance(key, ed25519.Ed25519PublicKey):
+        raise LakeError("holds a public key, but no Ed25519 one", where=given, fix=wanted)
+    return base64.b64encode(key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)).decode()
 
 
 def _cryptography() -> tuple[Any, Any]:

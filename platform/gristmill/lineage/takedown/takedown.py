@@ -21,6 +21,9 @@ from gristmill.lake.store import Lake, Stored
 from gristmill.lake.workspace import Output, Workspace
 from gristmill.lineage.builds.builds import all_builds, each_read
 from gristmill.lineage.takedown.quotes import Quotes, strings
+from gristmill.lineage.why.document import similarity
+from gristmill.lineage.why.find import INDEX, Keyed
+from gristmill.lineage.why.why import canonical_forms
 from gristmill.naming import named
 
 Facts = dict[str, Any]
@@ -45,26 +48,35 @@ LEVELS = {  # asset -> what a person calls it; those that are not named here are
 
 @dataclass
 class Touched:
-    """`levels`: level, asset, count, unit, detail. `rising`: copies that would take a place. `held`: held partitions that name it."""
+    """`levels`: level, asset, count, unit, detail. `rising`: copies that would take a place. `held`: held partitions that name it.
+    `near`: of a URL that finds nothing, known ones that look like it."""
 
     tombstone: Tombstone
     levels: list[Facts] = field(default_factory=list)
     rising: list[Facts] = field(default_factory=list)
     held: list[tuple[str, str | None]] = field(default_factory=list)
+    near: list[str] = field(default_factory=list)
 
     def as_json(self) -> Facts:
         held = [named(*each) for each in self.held]
-        told = {"documents": list(self.tombstone.found), "seen_by": list(self.tombstone.seen_by)}
+        told = {"documents": list(self.tombstone.found), "seen_by": list(self.tombstone.seen_by), "near": self.near}
         return {"tombstone": self.tombstone.as_json(), **told, "levels": self.levels, "rising": self.rising, "held": held}
 
 
 def propose(
-    workspace: Workspace, kind: Kind, pattern: str, who: str, why: str, exactly: bool = False, threshold: float | None = None
+    workspace: Workspace,
+    kind: Kind,
+    pattern: str,
+    who: str,
+    why: str,
+    exactly: bool = False,
+    threshold: float | None = None,
+    draft: bool = False,
 ) -> Tombstone:
     """The tombstone as it would stand on the list, with the documents that it finds now. LakeError where it can find nothing ever: a
-    doc_id, or a page whose likes are wanted, that the lake does not know."""
+    doc_id, or a page whose likes are wanted, that the lake does not know. A `draft` is only shown, and needs no `who` and `why`."""
     for name, value in (("--who", who), ("--why", why)):
-        if not value.strip():
+        if not draft and not value.strip():
             raise LakeError("is empty", where=name, fix="A takedown says who asked for it, and why.")
     if kind == "near" and exactly:
         raise LakeError("--near and --exactly exclude each other", where="takedown", fix="--doc DOC --exactly takes down one document.")
@@ -93,7 +105,8 @@ def propose(
 
 def touched(workspace: Workspace, tombstone: Tombstone, pages: Iterable[Path] = ()) -> Touched:
     """What stands that the tombstone touches. `pages`: HTML reports outside of the lake."""
-    answer, lake = Touched(tombstone), workspace.lake
+    near = _near(workspace, tombstone.pattern) if tombstone.kind == "url" and not tombstone.found else []
+    answer, lake = Touched(tombstone, near=near), workspace.lake
     ids = {row["doc_id"] for row in tombstone.found}
     quotes = Quotes(tombstone.texts)
     by_asset: dict[str, Facts] = {}
@@ -119,6 +132,15 @@ def touched(workspace: Workspace, tombstone: Tombstone, pages: Iterable[Path] = 
         answer.rising = _rising(workspace, ids)
     answer.levels += [*_corpus(workspace, ids), *_models(workspace, tombstone), *_outside_the_graph(workspace, tombstone, quotes, pages)]
     return answer
+
+
+def _near(workspace: Workspace, url: str) -> list[str]:
+    """Known URLs that may be meant: the same under http or https, with or without www, then those that look like it."""
+    if not workspace.has(INDEX):
+        return []
+    keyed, forms = Keyed(workspace), canonical_forms(url)
+    known = keyed.pages(forms)["url"].unique().sort().to_list()
+    return list(dict.fromkeys([*known, *(each for form in forms for each in keyed.similar_urls(form))]))[:SHOWN]
 
 
 def release_held(workspace: Workspace, answer: Touched) -> list[str]:
@@ -246,7 +268,7 @@ def _rising(workspace: Workspace, ids: set[str]) -> list[Facts]:
         about = (
             workspace.scan("raw_crawl", row["shard"], "records").filter(pl.col("doc_id") == row["doc_id"]).select("url").first().collect()
         )
-        found.append({**row, "url": about["url"][0] if about.height else None})
+        found.append({**row, "similarity": similarity(row), "url": about["url"][0] if about.height else None})
     return found
 
 

@@ -35,13 +35,17 @@ def print_touched(answer: Touched, console: Console) -> None:
         console.print(f"  and {counted(len(tombstone.found) - SHOWN, 'more document')}")
     if not tombstone.found:
         console.print("  Nothing in the lake is touched now; it will be caught when it comes.")
+        if answer.near:
+            console.print(Text("! Did you mean one of these, which the lake knows?", "yellow"))
+        for url in answer.near:
+            console.print(Text(f"  {plain(url)}"), soft_wrap=True)
         return
     columns = [Column("level"), Column("", right=True), Column(""), Column("where", long=True)]
     rows = [Row([row["level"], f"{row['count']:,}", unit(row["count"], row["unit"]), plain(row["detail"])]) for row in answer.levels]
     print_table(columns, rows, console)
     rising = list({row["doc_id"]: row for row in answer.rising}.values())  # one document may lie in several shards
     for row in rising[:SHOWN]:
-        text = f"! {plain(row['url'] or row['doc_id'])} takes its place: {row['kind']}, {row['similarity']:.0%} alike. --near takes both."
+        text = f"! {plain(row['url'] or row['doc_id'])} takes its place: {alike(row)}. --near takes both."
         console.print(Text(text, "yellow"), soft_wrap=True)
     if len(rising) > SHOWN:
         console.print(Text(f"! and {counted(len(rising) - SHOWN, 'more copy', 'more copies')}", "yellow"))
@@ -135,6 +139,13 @@ def print_purged(done: Purged, console: Console) -> None:
 
 def plain(text: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", "", text)
+
+
+def alike(row: Facts) -> str:
+    """How a copy is like what it would take the place of."""
+    if row["similarity"] is None:
+        return "another version of the page, at the same URL"
+    return f"{row['kind']}, {row['similarity']:.0%} alike"
 
 
 def said_of(row: Facts) -> str:

@@ -107,7 +107,7 @@ def _edits(keyed: Keyed, doc_id: str, shard: str) -> list[Facts] | None:
 
 
 def _signals(keyed: Keyed, doc_id: str, shard: str, source: str) -> list[Facts] | None:
-    """Every signal with its value and the share of its source's documents below it and not above it (None without quantiles)."""
+    """Every signal with its value and the shares below it and not above it among the sample of its source (None without quantiles)."""
     head = keyed.head("signals", shard)
     if head is None:
         return None
@@ -127,7 +127,7 @@ def _signals(keyed: Keyed, doc_id: str, shard: str, source: str) -> list[Facts] 
                 "value": value,
                 "below": below,
                 "at_most": at_most,
-                "among": known[name]["documents"] if name in known else None,
+                "among": known[name]["sampled"] if name in known else None,
             }
         )
     return found
@@ -205,11 +205,17 @@ def _duplicates(keyed: Keyed, doc_id: str, shard: str) -> Facts | None:
     shown = [] if twins is None else twins.sort("kind", "doc_id", "shard").head(TWINS).to_dicts()
     urls = _urls(keyed, [(each["doc_id"], each["shard"]) for each in shown] + [(row["survivor"], row["survivor_shard"])])
     return {
-        **{name: row[name] for name in ("kind", "cluster", "survivor", "survivor_shard", "similarity")},
+        **{name: row[name] for name in ("kind", "cluster", "survivor", "survivor_shard")},
+        "similarity": similarity(row),
         "survivor_url": urls.get((row["survivor"], row["survivor_shard"])),
         "copies": None if row["kind"] == "survivor" and twins is None else 0 if twins is None else twins.height,
-        "outlived": [{**each, "url": urls.get((each["doc_id"], each["shard"]))} for each in shown],
+        "outlived": [{**each, "similarity": similarity(each), "url": urls.get((each["doc_id"], each["shard"]))} for each in shown],
     }
+
+
+def similarity(member: Facts) -> float | None:
+    """How alike a member of a cluster and its survivor are; None for `url`, which compares no texts (its rows hold 1)."""
+    return None if member["kind"] == "url" else member["similarity"]
 
 
 def _urls(keyed: Keyed, wanted: list[tuple[str, str]]) -> dict[tuple[str, str], str]:

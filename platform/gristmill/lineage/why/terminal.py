@@ -20,7 +20,7 @@ from gristmill.policy.terminal import printable
 from gristmill.tables import Column, Row, fold, print_table
 
 STYLES = {"": "", "good": "green", "bad": "red", "muted": "dim"}
-FATES = {"trained on": "green", "in the corpus": "green", "dropped": "red", "refused": "red"}
+FATES = {"trained on": "green", "in the corpus": "green", "dropped": "red", "refused": "red", "taken down": "red"}
 LONG = ("document", "doc_id")  # columns of a batch that go below their row on a narrow terminal
 ENDS = "/:"  # behind which a key or an address is folded, where it must be
 BAR = 20  # characters of a percentile's

@@ -14,7 +14,6 @@ from gristmill.policy.terminal import number, share, size
 Tone = Literal["", "good", "bad", "muted"]
 SHOWN = 8  # sequences, steps and copies that are named
 SHARED = 0.98  # of a source's documents: a signal's value that so many share says nothing of one of them
-OF_TEXT = ("source", "extraction", "edits", "signals")  # what follows from the text alone, and is said once where shards agree
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,11 @@ class Node:
 def document_tree(facts: Facts) -> list[Node]:
     """The branches of a document's life, in the order in which it was lived."""
     several = len(facts["shards"]) > 1
-    nodes = [_versions(facts)] if facts["other_versions"] else []
+    nodes = [*map(_tombstone, facts["tombstones"]), *([_versions(facts)] if facts["other_versions"] else [])]
     if facts.get("synthetic"):
         nodes.append(_synthetic(facts["synthetic"]))
     for n, shard in enumerate(facts["shards"]):
-        like = next((each for each in facts["shards"][:n] if all(each[name] == shard[name] for name in OF_TEXT)), None)
+        like = next((each for each in facts["shards"][:n] if shard["extraction"] and _what_text_says(each) == _what_text_says(shard)), None)
         inside = [
             *(_capture(row) for row in shard["captures"]),
             *(Node("refused", f"{row['stage']}, {row['error']}: {row['message']}", "bad") for row in shard["refused"]),
@@ -87,6 +86,20 @@ def batch_sheet(facts: Facts, order: tuple[str, ...]) -> Sheet:
     return Sheet((*order, "tokens", "epoch", "source", "topic", "document", "doc_id"), rows, frozenset({*order, "tokens", "epoch"}))
 
 
+def likeness(kind: str, similarity: float | None) -> str:
+    """`near, similarity 0.82`; of `url`, which has none, what it means."""
+    return "same URL, another version of the page" if similarity is None else f"{kind}, similarity {similarity:.4g}"
+
+
+def _tombstone(found: Facts) -> Node:
+    said = f"{found['id']}, {found['when'][:10]}, asked for by {found['who']}: {found['why']}"
+    how = Node("", f"by {found['kind']} {found['pattern']}", "muted")
+    if found["undone"]:
+        undone = f"{found['undone']['when'][:10]} by {found['undone']['who']}: {found['undone']['why']}; it returns at the next rebuild"
+        return Node("taken down", said, "bad", [how, Node("undone", undone)])
+    return Node("taken down", said, "bad", [how])
+
+
 def _versions(facts: Facts) -> Node:
     rows = [Node(row["doc_id"], f"fetched {when(row['fetched_at'])}, {row['shard']}", "muted") for row in facts["other_versions"]]
     return Node("other versions", f"{len(rows):,} at this URL", children=rows)
@@ -122,7 +135,15 @@ def _edits(edits: list[Facts] | None) -> list[Node]:
     return [Node("edits", f"{sum(row['edits'] for row in edits):,}, {counted(total, 'character')}", children=rows)]
 
 
+def _what_text_says(shard: Facts) -> list[Any]:
+    """What follows from the text alone, and is said once where shards agree. A recrawl has another `fetched_at`."""
+    extraction = {name: value for name, value in (shard["extraction"] or {}).items() if name != "fetched_at"}
+    return [extraction, shard["source"], shard["edits"], shard["signals"]]
+
+
 def _of_text(shard: Facts) -> list[Node]:
+    if shard["extraction"] is None:
+        return []
     return [*_extraction(shard), *_edits(shard["edits"]), *_signals(shard)]
 
 
@@ -138,7 +159,7 @@ def _signals(shard: Facts) -> list[Node]:
     ]
     spans = [None if row["below"] is None else (row["below"], row["at_most"]) for row in telling]
     among = next((row["among"] for row in found if row["among"]), None)
-    says = f"{len(found)}" + (f", with their percentile among {counted(among, 'document')} of {shard['source']}" if among else "")
+    says = f"{len(found)}" + (f", with their percentile among {counted(among, 'different document')} of {shard['source']}" if among else "")
     notes = [Node("", "▸ a rule on it fired", "muted")] if fired else []
     if plain:
         notes.append(Node("as nearly everywhere", ", ".join(f"{row['signal']} {number(row['value'])}" for row in plain), "muted"))
@@ -173,10 +194,10 @@ def _duplicates(found: Facts | None) -> list[Node]:
     if found is None or found["kind"] == "unique":
         return [Node("no copy", "", "muted")] if found else []
     if found["kind"] != "survivor":
-        alike = f"{found['kind']}, similarity {found['similarity']:.4g}, in {found['survivor_shard']}"
+        alike = f"{likeness(found['kind'], found['similarity'])}, in {found['survivor_shard']}"
         return [Node("outlived by", found["survivor_url"] or found["survivor"], "bad", [Node("", f"{found['survivor']}; {alike}")])]
     copies = [
-        Node(row["kind"], f"{row['url'] or row['doc_id']} ({row['shard']}), similarity {row['similarity']:.4g}", "muted")
+        Node("", f"{row['url'] or row['doc_id']} ({row['shard']}): {likeness(row['kind'], row['similarity'])}", "muted")
         for row in found["outlived"][:SHOWN]
     ]
     if found["copies"] is None:
@@ -277,8 +298,8 @@ def _corpus(phases: list[Facts] | None) -> list[Node]:
 def _model(found: Facts) -> Node:
     variants = []
     for row in found["variants"]:
-        bits = f"{row['bits_per_byte']:.3f} bits per byte" if row["bits_per_byte"] is not None else ""
-        variants.append(Node(row["scheme"], ", ".join(part for part in (bits, "reported on" if row["report"] else "no report") if part)))
+        bits = f", {row['bits_per_byte']:.3f} bits per byte" if row["bits_per_byte"] is not None else ""
+        variants.append(Node(row["scheme"], f"evaluated{bits}" if row["report"] else "not evaluated"))
     about = [
         counted(found["parameters"], "parameter") if found["parameters"] else "",
         counted(found["steps"], "step") if found["steps"] else "",

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import polars as pl
 
 from gristmill.counting import counted
+from gristmill.crawl import tombstones
 from gristmill.crawl.urls import canonical_url, host_of
 from gristmill.errors import LakeError
 from gristmill.lake.workspace import Workspace
@@ -76,9 +77,10 @@ def life(keyed: Keyed, doc_id: str) -> Facts | None:
         "quoted": [],
         "shards": shards,
         "other_versions": _versions(versions),
+        "tombstones": _tombstones(keyed, doc_id, [shard["shard"] for shard in shards]),
         **_trained(keyed, doc_id),
     }
-    return facts | {"fate": _fate(facts)}
+    return facts | {"fate": _with_takedown(_fate(facts), facts)}
 
 
 def _by_id(keyed: Keyed, asked: str) -> Answer:
@@ -108,7 +110,7 @@ def _unknown_id(keyed: Keyed, asked: str) -> Answer:
 
 
 def _by_url(keyed: Keyed, asked: str, spellings: list[str]) -> Answer:
-    urls = list(dict.fromkeys(each for spelling in spellings for each in _canonical(spelling)))
+    urls = list(dict.fromkeys(each for spelling in spellings for each in canonical_forms(spelling)))
     found = keyed.pages(urls)
     documents = found.filter(pl.col("doc_id") != "").sort("fetched_at", "doc_id", nulls_last=False)
     if documents.height:
@@ -123,7 +125,7 @@ def _by_url(keyed: Keyed, asked: str, spellings: list[str]) -> Answer:
     return Answer("unknown", "url", asked, says + _behind(keyed), near=list(dict.fromkeys(near)))
 
 
-def _canonical(url: str) -> list[str]:
+def canonical_forms(url: str) -> list[str]:
     """The canonical form, also under the other of http and https and with or without www; what is none is left as it is."""
     try:
         plain = canonical_url(url)
@@ -219,6 +221,7 @@ def _synthetic_life(keyed: Keyed, doc_id: str) -> Facts | None:
                 "origin": f"synthetic/{name}",
                 "shards": [],
                 "other_versions": [],
+                "tombstones": [],
                 "synthetic": {**made, "excerpt": document.excerpt(row["text"])},
                 **_trained(keyed, doc_id),
             }
@@ -251,6 +254,17 @@ def _fate(facts: Facts) -> Facts:
     return _undrawn(facts)
 
 
+def _with_takedown(fate: Facts, facts: Facts) -> Facts:
+    """With the takedown that is to come, or was: a page that is on the list stands until the next rebuild."""
+    listed = [each for each in facts["tombstones"] if not each["undone"]]
+    if not listed:
+        return fate
+    said = "; ".join(f"{each['id']}, {each['when'][:10]}, asked for by {each['who']}: {each['why']}" for each in listed)
+    if not facts["corpus"] and all(shard["extraction"] is None for shard in facts["shards"]):
+        return _word("taken down", f"Taken down ({said}).")
+    return _word(fate["word"], f"{fate['says']} It is taken down ({said}), and goes at the next rebuild.")
+
+
 def _undrawn(facts: Facts) -> Facts:
     """The fate of a crawled document that is in no corpus: by the shard in which it came furthest."""
     furthest = max(facts["shards"], key=lambda shard: (len(shard["verdicts"]), sum(verdict["kept"] for verdict in shard["verdicts"])))
@@ -262,6 +276,8 @@ def _undrawn(facts: Facts) -> Facts:
         if verdict["dropped_here"]:
             twin = furthest["duplicates"] or {}
             if verdict["stage"] == "deduplication" and twin.get("survivor"):
+                if twin["similarity"] is None:
+                    return _word("dropped", f"Another version of the page outlived it (same URL): {twin['survivor']}.")
                 alike = "" if twin["similarity"] == 1 else f", {twin['similarity']:.1%} alike"
                 return _word("dropped", f"A copy outlived it ({twin['kind']}{alike}): {twin['survivor_url'] or twin['survivor']}.")
             return _word("dropped", f"Dropped in {verdict['stage']} by {verdict['first_rule']}.")
@@ -297,6 +313,21 @@ def _state(keyed: Keyed, doc_id: str, shard: str) -> str:
         if rows is not None and rows.height:
             return "kept" if rows["kept"][0] else f"dropped: {rows['first_rule'][0]}"
     return "refused"
+
+
+def _tombstones(keyed: Keyed, doc_id: str, shards: list[str]) -> list[Facts]:
+    """Who took the document down, why and when. Those taken back are told only until a rebuild follows."""
+    listed = tombstones.tombstones(keyed.workspace.lake)
+    resolved: set[str] = set()
+    for shard in shards if listed else ():
+        rows = keyed.rows("tombstones", shard, "tombstones", {"doc_id": [doc_id]}, ["tombstone"])
+        resolved |= set(rows["tombstone"]) if rows is not None else set()
+    named = ("id", "kind", "pattern", "who", "why", "when", "undone")
+    return [
+        {name: getattr(each, name) for name in named}
+        for each in listed
+        if each.id in resolved or (not each.undone and any(row["doc_id"] == doc_id for row in each.found))
+    ]
 
 
 def _versions(rows: pl.DataFrame) -> list[Facts]:

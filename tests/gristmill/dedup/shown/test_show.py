@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -102,6 +103,25 @@ def test_the_terminal_says_all_of_it(lake):
         assert expected in said, expected
     assert "miller@mill" not in said
     assert printed(terminal.print_duplicates, show.duplicates(lake), width=60)
+
+
+def test_the_terminal_gives_no_similarity_where_no_texts_were_compared(lake):
+    found = show.duplicates(lake)
+    (cluster,) = found.clusters[:1]
+    of_url = replace(cluster, kinds={"url": 1}, least=1.0, twins=[])
+    assert "least similar 0.800" in printed(terminal.print_duplicates, replace(found, clusters=[cluster]))
+    assert "least similar" not in printed(terminal.print_duplicates, replace(found, clusters=[of_url]))
+
+
+def test_the_terminal_says_where_a_source_lost_most_inexact_copies(lake):
+    found = show.duplicates(lake)
+    largest = {"cluster": "c" * 8, "survivor": "s", "to": "web", "documents": 30, "inexact": 20}
+    rows = [{**found.sources[0], "source": "web", "lost": 40, "largest": [largest]}]
+    said = printed(terminal.print_duplicates, replace(found, sources=rows))
+    assert "web: no cluster took more near or semantic copies than cccccccc (20, of 40 documents that it lost in all)" in said
+    rows = [{**rows[0], "source": "mirror", "largest": [largest | {"inexact": 0}]}]
+    said = printed(terminal.print_duplicates, replace(found, sources=rows))
+    assert "mirror: no cluster took more copies than cccccccc of web (30, of 40" in said
 
 
 def test_the_page_is_whole_escaped_and_loads_nothing(lake):

@@ -32,6 +32,7 @@ generated_lake = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(generated_lake)
 
 AT = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+LOOKED = "a sampled audit: 3 of 9 documents"
 RUN = "11111111-2222-4333-8444-555555555555"
 
 
@@ -90,7 +91,7 @@ def test_a_step_sees_what_it_was_made_from(tmp_path):
         lake.lake.delete(key)
     later = Scope(lake, None, {}, None)
     found = later.check("claim", "subject", lambda: (str(later.as_read("signals", "web/0").read("edits", "web/0")), ""))
-    assert not found.passed and "nowhere any more" in found.evidence
+    assert not found.passed and "nowhere any more" in found.evidence and found.evidence.startswith("missing or broken")
 
 
 def test_what_other_code_made_is_not_recomputed(tmp_path):
@@ -115,22 +116,59 @@ def test_equal_tables_do_not_differ_and_others_do(rows, data):
     assert "that come out are not stored" in differing(frame.head(at), frame, ["key"])
 
 
+def _documents(lake: Workspace, shard: str, ids: list[str]) -> Workspace:
+    """A shard's documents, of which only the ids say something."""
+    schema = CONTRACTS["documents"].schema
+    lake.store("documents", shard, Made({"documents": pl.DataFrame({"doc_id": ids}).select(_columns(schema))}), "1")
+    return lake
+
+
+def _columns(schema: Mapping[str, Any]) -> list[pl.Expr]:
+    filler = {pl.String: pl.lit("x"), pl.List(pl.String): pl.concat_list(pl.lit("x")), pl.Datetime: pl.lit(AT)}
+    return [
+        pl.col(name) if name == "doc_id" else filler.get(kind, filler.get(type(kind), pl.lit(0))).cast(kind).alias(name)
+        for name, kind in schema.items()
+    ]
+
+
+def test_a_sampled_audit_looks_into_every_shard_that_it_draws(tmp_path):
+    lake = _documents(_documents(Workspace(Lake(tmp_path), Recipe()), "web/0", ["a1", "a2", "a3"]), "web/1", ["c1", "c2"])
+    scope = Scope(lake, 2, {}, None)
+    assert [list(scope.chosen(shard)) for shard in ("web/0", "web/1")] == [["a1", "a2"], ["c1"]]
+    assert scope.looked == "a sampled audit: 3 of 5 documents, from 2 of 2 shards; `gristmill audit --full` looks at all"
+    full = Scope(lake, None, {}, None)
+    assert [len(full.chosen(shard)) for shard in ("web/0", "web/1")] == [3, 2]
+    assert full.looked == "a full audit: all of 5 documents in 2 shards"
+
+
+def test_rows_of_strangers_are_among_what_is_stored(tmp_path):
+    lake = _documents(Workspace(Lake(tmp_path), Recipe()), "web/0", ["a1", "a2", "c1"])
+    for documents, expected in ((1, ["a1"]), (2, ["a1", "a2"]), (None, ["a1", "a2", "c1"])):
+        scope = Scope(lake, documents, {}, None)
+        assert list(scope.stored("documents", "web/0", "documents", pl.Series(["a1"]))["doc_id"]) == expected
+
+
 # what is told
 
 
 def test_the_answer_as_json(claims):
-    answer = json.loads(json.dumps(audits.as_json(claims)))
-    assert not answer["holds"] and answer["failed"] == 2 and answer["subjects"] == 4
+    answer = json.loads(json.dumps(audits.as_json(claims, LOOKED)))
+    assert answer["looked_at"] == LOOKED and not answer["holds"] and answer["failed"] == 2 and answer["subjects"] == 4
     assert [finding["recomputed"] for finding in answer["findings"]] == [True, True, False, True]
-    assert audits.as_json(claims.filter(pl.col("claim") != "verdicts follow from their signals"))["holds"]
+    assert audits.as_json(claims.filter(pl.col("claim") != "verdicts follow from their signals"), LOOKED)["holds"]
 
 
 def test_the_terminal_and_the_page(workspace, claims):
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    audit_terminal.print_audit(claims, console)
+    audit_terminal.print_audit(claims, LOOKED, console)
     said = console.export_text()
-    assert "! verdicts follow from their signals: filtered_shards[docs-1/a]" in said and "2 do not hold" in said
-    page = audit_page.audit_page(workspace, claims, AT)
+    assert (
+        "! verdicts follow from their signals: filtered_shards[docs-1/a]" in said
+        and "2 of 4 claims do not hold, in 2 places (4 subjects looked at)." in said
+    )
+    assert f"This was {LOOKED}." in said
+    page = audit_page.audit_page(workspace, claims, AT, LOOKED)
+    assert LOOKED in page and "claims do not hold, in 2 places" in page
     assert "kept is &lt;b&gt;stored&lt;/b&gt;" in page and "<b>stored</b>" not in page
     assert "src=" not in page and "<script" not in page
 

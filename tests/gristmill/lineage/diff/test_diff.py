@@ -277,7 +277,7 @@ def test_the_sentence_says_what_changed_and_whether_it_is_noise(diff):
     what, judged, caution = diff.sentences
     assert what.startswith("quickstart/2 against quickstart/1: policy.thresholds.gopher.word_count_min 50 -> 60, training.learning_rate")
     assert "1 shard new; 3 documents in and 3 out of " in what
-    assert "more than noise (randomisation test, p < 0.001, level 5%)" in judged
+    assert "more than the noise of the held-out documents (randomisation test, p < 0.001, level 5%)" in judged
     assert caution.startswith("One run each")
 
 
@@ -297,11 +297,21 @@ def printed(show, *arguments) -> str:
 
 def test_it_is_printed_as_text_json_and_a_page(diff):
     text = printed(print_diff, diff)
-    for expected in ("gopher.word_count_min 50 -> 60", "Documents in and out", "dedup.near", "The mix", "-0.14", "more than noise"):
+    for expected in (
+        "gopher.word_count_min 50 -> 60",
+        "Documents in and out",
+        "dedup.near",
+        "The mix",
+        "-0.14",
+        "more than the noise of the held-out",
+        "two families",
+    ):
         assert expected in text
     told = json.loads(json.dumps(diff.as_json()))
     assert told["documents"]["by"]["reason"][0]["name"] == "gopher.word_count_min" and told["level"] == 0.05
+    assert "more than noise" not in text + json.dumps(told)
     page = diff_page(diff)
+    assert "more than noise" not in page and "two families" in page
     assert "http-equiv" in page and "<script" not in page and "http-equiv" in page
     assert page.count("<svg") == 3 and "quickstart/2" in page and "dedup.near" in page
 

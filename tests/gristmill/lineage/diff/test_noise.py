@@ -106,6 +106,17 @@ def test_of_several_the_level_is_shared():
     assert more_than_noise([0.025, 0.01]) == [True, True]
 
 
+def test_what_rounds_to_nothing_has_no_sign():
+    assert [noise.signed(value, ".2%") for value in (-0.00004, 0.0, 0.00004, -0.0001, 0.5)] == [
+        "0.00%",
+        "0.00%",
+        "0.00%",
+        "-0.01%",
+        "+50.00%",
+    ]
+    assert [noise.signed(value, ".4f") for value in (-0.00004, -0.0, 1.0)] == ["0.0000", "0.0000", "+1.0000"]
+
+
 def test_runs_of_several_seeds():
     assert between_runs([2.0], [2.1]) is None
     assert between_runs([2.0, 2.02], [2.1]).p > noise.LEVEL

@@ -2,11 +2,12 @@
 
 import pytest
 
+from gristmill.lake.contracts import CONTRACTS
 from gristmill.lake.store import Lake
-from gristmill.lake.workspace import Made, Workspace
+from gristmill.lake.workspace import Inputs, Made, Workspace
 from gristmill.lineage.plan.cost import Cost, duration, steps, total
 from gristmill.lineage.plan.plan import Node, Plan, Recorded
-from gristmill.lineage.plan.reasons import MISSING, Reason
+from gristmill.lineage.plan.reasons import MISSING, Reason, gone_reason
 from gristmill.recipe import Recipe
 
 SHARDS = ["a", "b", "c"]
@@ -68,6 +69,17 @@ def test_what_the_index_holds_costs_a_look_up(workspace):
     found = {step.reasons: step.cost for step in steps(workspace, a_plan(), ["down"]) if step.is_certain}
     assert found["code 1 -> 2",] == Cost(1, again=1)
     assert not found["missing",].again
+
+
+def test_what_the_index_holds_and_the_lake_lost_is_made_again(workspace):
+    inputs = Inputs({"up": {"a": "v"}})
+    output = workspace.store("down", "a", Made({"edits": CONTRACTS["edits"].empty()}), "2", inputs)
+    planned = a_plan()
+    planned.inputs["down"]["a"] = inputs.digests
+    planned.reasons["down"] = {"a": [gone_reason([output.tables["edits"].key])]}
+    assert total(steps(workspace, planned, ["down"]), certain=True).again == 1  # another partition's file
+    workspace.lake.delete(output.tables["edits"].key)
+    assert total(steps(workspace, planned, ["down"]), certain=True) == Cost(1, 0, 0, {"cpu": 2.0}, 10, 0)
 
 
 def test_a_step_of_many_partitions_can_be_shared_out():

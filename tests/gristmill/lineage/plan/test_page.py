@@ -30,14 +30,15 @@ def workspace(tmp_path) -> Workspace:
 def planned() -> Plan:
     inputs = {shard: {"raw": "x"} for shard in SHARDS}
     return Plan(
-        reasons={"raw": {}, "kept": {shard: [EDIT] for shard in SHARDS}, "model": {}},
-        waiting={"raw": {}, "kept": {}, "model": {None: "kept"}},
+        reasons={"raw": {}, "kept": {shard: [EDIT] for shard in SHARDS}, "model": {}, "tokenizer": {}},
+        waiting={"raw": {}, "kept": {}, "model": {None: "kept"}, "tokenizer": {}},
         held_back={"tokenizer": ["kept"]},
         failed={"kept": {SHARDS[7]: Failure(ATTEMPTS, "Traceback\nValueError: <b>no</b>", "2", {"raw": "x"})}},
         nodes={
             "raw": Node("raw", "1", SHARDS, []),
             "kept": Node("kept", "2", SHARDS, ["raw"]),
             "model": Node("model", "1", [None], ["kept"]),
+            "tokenizer": Node("tokenizer", "1", [None], ["kept"], held="tokenizer.refresh"),
         },
         recorded={
             "kept": {shard: Recorded("v", "1", {}, (), 2.0, 5) for shard in SHARDS},
@@ -60,7 +61,7 @@ def test_the_table_says_why_how_much_and_what_waits(workspace, planned, width):
         "may change with kept",
         "To make: 300 partitions, about 10 min of work by earlier runs.",
         "Perhaps to make: 1 partition, about 2 h on cuda",
-        "tokenizer is held though kept moved",
+        'tokenizer is held though kept moved. `tokenizer.refresh = "always"` makes it follow',
         f"! kept[web/0007] failed {ATTEMPTS} times, left alone: ValueError: <b>no</b>",
         "What the policy's edit would flip is not known: no signals are stored",
     ):
@@ -78,6 +79,15 @@ def test_what_is_selected_may_be_fresh_while_others_are_not(workspace, planned):
     print_plan(planned, [], None, Console(file=out, width=160), ["raw"])
     assert out.getvalue().startswith("What is selected is fresh. Other assets are stale")
     assert "What is selected is fresh" in plan_page(workspace, planned, [], None)
+
+
+def test_the_count_of_what_is_fresh_is_of_what_is_selected(workspace, planned):
+    out, only = io.StringIO(), {"kept": set(SHARDS[:3]), "raw": set(SHARDS[:2])}
+    assert planned.counts(only)["kept"] == {"partitions": 3, "fresh": 0, "stale": 3, "waiting": 0}
+    assert planned.counts(only)["raw"] == {"partitions": 2, "fresh": 2, "stale": 0, "waiting": 0}
+    assert planned.counts(only)["model"] == planned.counts()["model"]
+    print_plan(planned, steps(workspace, planned), None, Console(file=out, width=160), ["kept", "raw"], only)
+    assert "Fresh: 2 of 5 partitions." in out.getvalue()
 
 
 def test_ten_thousand_partitions_are_a_few_rows_whatever_file_each_of_them_lacks(workspace):

@@ -23,7 +23,7 @@ class Memory:
     sources: dict[str, str] = field(default_factory=dict)
     log: dict[str, dict[str | None, Recorded]] = field(default_factory=dict)
     files: set[str] | None = None
-    held: bool = True
+    held: str = "model.refresh"
     codes: dict[tuple[str, str], Code] = field(default_factory=dict)
     reads: dict[tuple[str, str | None], dict[str, dict[str, str]]] = field(default_factory=dict)
     failed: dict[str, dict[str | None, Failure]] = field(default_factory=dict)
@@ -149,7 +149,7 @@ def test_held_assets_stay_when_their_inputs_move(built: Memory):
     result = plan(built)
     assert result.reasons["model"] == {}
     assert result.held_back == {"model": ["kept"]}
-    built.held = False
+    built.held = ""
     assert plan(built).ready("model") == [None]
 
 

@@ -1,5 +1,7 @@
 """What a takedown touches, and its receipt, as pages."""
 
+from dataclasses import replace
+
 import pytest
 
 from gristmill.crawl.tombstones import Sketch, Tombstone
@@ -9,6 +11,7 @@ from gristmill.lineage.plan.cost import Step
 from gristmill.lineage.takedown.page import ROWS, receipt_page, takedown_page
 from gristmill.lineage.takedown.receipt import ABSENT, LEFT, PRESENT, receipt
 from gristmill.lineage.takedown.takedown import Touched
+from gristmill.lineage.takedown.terminal import alike
 from gristmill.recipe import Recipe
 
 URL = "http://mill.example/<b>page</b>\x1b[31m"
@@ -65,7 +68,20 @@ def test_what_is_on_the_list_comes_with_the_rebuild_plan():
     assert "And 12 partitions are stale for other reasons. <code>gristmill plan</code>" in takedown_page("trial", [answer()], [], 12)
     assert "And 1 partition is stale" in takedown_page("trial", [answer()], [], 1)
     nothing = Touched(answer(0).tombstone)
-    assert "it will be caught when it comes" in takedown_page("trial", [nothing], None)
+    page = takedown_page("trial", [nothing], None)
+    assert "it will be caught when it comes" in page and "Did you mean" not in page
+    page = takedown_page("trial", [Touched(answer(0).tombstone, near=["http://mill.example/<i>"])], None)
+    assert "Did you mean" in page and "<li>http://mill.example/&lt;i&gt;</li>" in page
+
+
+def test_a_draft_names_nobody_and_two_versions_of_a_page_have_no_similarity():
+    shown = answer()
+    shown.tombstone = replace(shown.tombstone, who="", why="")
+    shown.rising[0] |= {"kind": "url", "similarity": None}
+    page = takedown_page("trial", [shown], None)
+    assert "Asked for by" not in page and "same URL" in page
+    assert alike(shown.rising[0]) == "another version of the page, at the same URL"
+    assert alike({"kind": "near", "similarity": 0.9}) == "near, 90% alike"
 
 
 @pytest.mark.parametrize(("status", "style"), [(ABSENT, "gained"), (LEFT, "open"), (PRESENT, "lost")])

@@ -1,6 +1,7 @@
 """A lake of a few documents of every fate, and what `why` says of each."""
 
 import datetime as dt
+import io
 import json
 from collections.abc import Callable
 
@@ -9,6 +10,8 @@ import pytest
 from rich.console import Console
 
 from assets import lineage
+from gristmill.crawl import tombstones
+from gristmill.crawl.tombstones import Tombstone
 from gristmill.crawl.urls import doc_id
 from gristmill.errors import LakeError
 from gristmill.lake.contracts import CONTRACTS
@@ -269,7 +272,7 @@ def test_a_signal_has_its_percentile_among_its_sources_documents(workspace):
     (shard,) = why(workspace, IDS["short"]).document["shards"]
     by_name = {row["signal"]: row for row in shard["signals"]}
     words = by_name["gopher.word_count"]
-    assert words["value"] == 3 and words["below"] <= 0.15 and words["among"] == 10  # ten rows; of nine documents one has fewer words
+    assert words["value"] == 3 and words["below"] <= 0.15 and words["among"] == 9  # of ten rows, one of them a copy
     assert (by_name["gopher.stop_word_count"]["below"], by_name["gopher.stop_word_count"]["at_most"]) == (0, 1)
 
 
@@ -278,6 +281,99 @@ def test_a_survivor_lists_what_it_outlived_and_a_loser_its_survivor(workspace):
     assert [(row["doc_id"], row["kind"]) for row in first["duplicates"]["outlived"]] == [(IDS["mirror"], "near"), (IDS["wheel"], "same")]
     assert first["duplicates"]["copies"] == 2
     assert (second["duplicates"]["kind"], second["duplicates"]["survivor_shard"]) == ("same", FIRST)
+
+
+def printed(workspace: Workspace, asked: str) -> str:
+    out = io.StringIO()
+    why_terminal.print_answer(why(workspace, asked), Console(file=out, width=300))
+    return out.getvalue()
+
+
+def test_what_follows_from_the_text_is_said_once_though_a_recrawl_was_fetched_later(workspace):
+    first, second = why(workspace, IDS["wheel"]).document["shards"]
+    assert first["extraction"]["fetched_at"] != second["extraction"]["fetched_at"]
+    said = printed(workspace, IDS["wheel"])
+    assert f"text, edits, signals as in {FIRST}" in said and said.count("with their percentile") == 1 and said.count("resiliparse-1") == 1
+    assert "2, with their percentile among 9 different documents of web" in said
+    assert "as in" not in printed(workspace, NEWER)
+
+
+def clustered(workspace: Workspace, kind: str) -> None:
+    """The newer version of the page outlives the older one in the first shard."""
+    told = {"cluster": NEWER, "survivor": NEWER, "survivor_shard": SECOND, "similarity": 1.0}
+    rows = [{"doc_id": NEWER, "shard": SECOND, "kind": "survivor", **told}, {"doc_id": IDS["wheel"], "shard": FIRST, "kind": kind, **told}]
+    workspace.store("duplicate_clusters", None, Made({"clusters": _table("clusters", rows)}), "2")
+    for shard in (FIRST, SECOND):
+        verdicts = workspace.read("deduplicated_shards", shard, "verdicts")
+        kept = pl.when(pl.col("doc_id") == IDS["wheel"]).then(False).otherwise("kept")
+        rule = pl.when(pl.col("doc_id") == IDS["wheel"]).then(pl.lit(f"dedup.{kind}")).otherwise("first_rule")
+        made = verdicts.with_columns(kept=kept, first_rule=rule)
+        for asset in ("deduplicated_shards", "curated_shards"):
+            workspace.store(asset, shard, Made({"verdicts": made}), "2")
+    workspace.store("mixed_corpus", "general", Made({"provenance": _table("provenance", [])}), "2")
+    make_indices(workspace)
+
+
+def test_two_versions_of_a_page_have_no_similarity(own):
+    clustered(own, "url")
+    answer = why(own, IDS["wheel"])
+    assert answer.document["shards"][0]["duplicates"]["similarity"] is None
+    assert answer.says == f"Another version of the page outlived it (same URL): {NEWER}."
+    said = printed(own, IDS["wheel"])
+    assert "same URL, another version of the page, in docs-2/a" in said and "similarity" not in said
+    (shard,) = why(own, NEWER).document["shards"]
+    assert [row["similarity"] for row in shard["duplicates"]["outlived"]] == [None]
+    said = printed(own, NEWER)
+    assert "outlived 1 copy" in said and "same URL, another version of the page" in said and "similarity" not in said
+    clustered(own, "exact")
+    assert "exact, similarity 1" in printed(own, IDS["wheel"]) and "exact, similarity 1" in printed(own, NEWER)
+
+
+def test_a_takedown_is_told_before_the_rebuild_and_after_it(own):
+    found = ({"doc_id": IDS["letter"], "shard": FIRST, "url": URLS["letter"]},)
+    listed = Tombstone("", "url", URLS["letter"], "Anna", "I wrote it", "2026-04-05T06:07:08", found=found)
+    assert why(own, IDS["letter"]).document["tombstones"] == []
+    stone = tombstones.take_down(own.lake, listed)
+    before = why(own, IDS["letter"])
+    assert before.document["fate"]["word"] == "trained on" and before.says.endswith(
+        "It is taken down (t1, 2026-04-05, asked for by Anna: I wrote it), and goes at the next rebuild."
+    )
+    said = printed(own, IDS["letter"])
+    assert said.index("taken down t1, 2026-04-05, asked for by Anna: I wrote it") < said.index("capture")
+    assert "Anna" in why_page.answer_page(own, before) and why(own, IDS["idle"]).document["tombstones"] == []
+
+    rebuilt_without(own, "letter")
+    after = why(own, IDS["letter"])
+    assert after.document["fate"] == {"word": "taken down", "says": "Taken down (t1, 2026-04-05, asked for by Anna: I wrote it)."}
+    said = printed(own, IDS["letter"])
+    assert "refused takedown, TakenDown: t1 (url)" in said and "as in" not in said and "edits" not in said
+    tombstones.undo(own.lake, stone.id, "Bob", "a mistake")
+    assert "undone" in printed(own, IDS["letter"]) and why(own, IDS["letter"]).document["fate"]["word"] == "refused"
+
+
+def rebuilt_without(workspace: Workspace, name: str) -> None:
+    """Its document leaves the first shard and the corpus, and a row in quarantine says why."""
+    rest, where = pl.col("doc_id") != IDS[name], workspace.read("raw_crawl", FIRST, "records").filter(pl.col("doc_id") == IDS[name])
+    refused = {**_quarantine(where["capture"][0], "takedown", URLS[name], "TakenDown"), "message": "t1 (url)"}
+    documents = workspace.read("documents", FIRST, "documents").filter(rest)
+    workspace.store("documents", FIRST, Made({"documents": documents, "quarantine": _table("quarantine", [refused])}), "2")
+    hits = [{"doc_id": IDS[name], "tombstone": "t1", "by": "url", "similarity": 1.0, "captures": where["capture"].to_list()}]
+    workspace.store("tombstones", FIRST, Made({"tombstones": _table("tombstones", hits)}), "2")
+    for asset in ("filtered_shards", "deduplicated_shards", "curated_shards"):
+        workspace.store(asset, FIRST, Made({"verdicts": workspace.read(asset, FIRST, "verdicts").filter(rest)}), "2")
+    make_indices(workspace)
+    assert why(workspace, IDS[name]).document["fate"]["word"] == "trained on"  # the corpus holds it still
+    workspace.store("mixed_corpus", "general", Made({"provenance": _table("provenance", [])}), "2")
+    make_indices(workspace)
+
+
+@pytest.fixture
+def own(tmp_path) -> Workspace:
+    """A lake that the test may change."""
+    workspace = Workspace(Lake(tmp_path / "lake"), RECIPE)
+    store_lake(workspace)
+    make_indices(workspace)
+    return workspace
 
 
 def test_captures_of_one_document_in_several_shards(workspace):
