@@ -260,8 +260,8 @@ class Driver:
 
 
 def _told(metadata: Mapping[str, dg.MetadataValue]) -> str:
-    """What a check found, as far as it is words and numbers."""
-    values = {name: value.value for name, value in metadata.items()}
+    """What a check found, as far as it is words and numbers: tables are for the UI."""
+    values = {name: value.value for name, value in metadata.items() if not isinstance(value, dg.MarkdownMetadataValue)}
     return "; ".join(f"{name}: {value}" for name, value in values.items() if isinstance(value, str | int | float) and value != "")
 
 

@@ -50,7 +50,8 @@ def make_last(workspace: Workspace, partition: Partition) -> Made:
 
 def is_short(workspace: Workspace) -> Check:
     return Check(
-        all(workspace.read("first", each)["doc_id"].str.len_chars().max() < 4 for each in workspace.partitions("first")), {"looked": 1}
+        all(workspace.read("first", each)["doc_id"].str.len_chars().max() < 4 for each in workspace.partitions("first")),
+        {"looked": 1, "longest": "too long", "none": "", "by shard": [{"shard": "a", "length": 8}]},
     )
 
 
@@ -164,7 +165,8 @@ def test_one_poisoned_shard_stops_no_other_and_is_named(mill: Mill):
 def test_a_failing_check_is_reported(mill: Mill):
     TEXT[SHARDS[0]] = "too long"
     mill.drive()
-    assert [(check["asset"], check["check"]) for check in mill.outcome.failed_checks] == [("first", "is_short")]
+    [check] = mill.outcome.failed_checks
+    assert (check["asset"], check["check"], check["found"]) == ("first", "is_short", "longest: too long; looked: 1")
     assert not mill.outcome.succeeded
 
 
