@@ -105,7 +105,7 @@ def made_asset(
     `checks` look at the whole asset after every run.
     """
     code_version = f"{version}-{recipe.fingerprint(*sections)}" if sections else version
-    is_held = held is not None and attrgetter(held)(recipe) == "manual"
+    holder = held if held and attrgetter(held)(recipe) == "manual" else None
     checks = dict(checks or {})
     key = asset_key(recipe.namespace, name)
     dep_keys = {dep if isinstance(dep, str) else dep[0]: None if isinstance(dep, str) else dep[1] for dep in deps}
@@ -124,14 +124,16 @@ def made_asset(
         required_resource_keys={"lake", "workers", *resources},
         output_required=False,
         pool=pool,
-        tags={HELD: held} if is_held and held else None,
+        tags={HELD: holder} if holder else None,
         metadata={SECTIONS: ", ".join(sections) or "none", ALGORITHM: version, "attempts, unattended": ATTEMPTS}
         | definition_metadata(recipe, name),
     )
     def _asset(context: dg.AssetExecutionContext) -> Iterator[Any]:
         workspace = context.resources.lake.workspace(recipe)
         context.instance.add_run_tags(context.run_id, at_work())
-        step = _Step(name, make, workspace, code_version, is_held, {each: getattr(context.resources, each) for each in resources})
+        step = _Step(
+            name, make, workspace, code_version, holder is not None, {each: getattr(context.resources, each) for each in resources}
+        )
         wanted = _wanted(context, partitions is not None)
         claims = {"run": context.run_id, "code_version": code_version, "partitions": wanted}
         died: list[Holder] = []

@@ -114,10 +114,8 @@ class Driver:
         found = []
         for step in steps(self.workspace, planned, chosen.assets):
             taken = [partition for partition in step.partitions if chosen.takes(step.asset, partition)]
-            if len(taken) < len(step.partitions):
-                step.cost, step.partitions = step.cost.share(len(taken)), taken
             if taken:
-                found.append(step)
+                found.append(step if len(taken) == len(step.partitions) else step.of(taken))
         return found
 
     def select(self, until: Collection[str] = (), select: Collection[str] = ()) -> Selection:

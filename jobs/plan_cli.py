@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +17,7 @@ from gristmill.naming import named
 from jobs import deployment
 
 if TYPE_CHECKING:
-    from gristmill.lake.workspace import Partition
-    from gristmill.lineage.plan.cost import Step
-    from gristmill.lineage.plan.plan import Graph, Plan
     from jobs.driver import Driver, Outcome
-    from jobs.selection import Selection
 
 MANY = 1_000  # shards from which what a policy edit flips is only told when asked for
 ERROR_LINES = 12  # of a partition's error that are printed
@@ -81,6 +76,7 @@ def show_plan(
     from gristmill.lineage.plan import flips as policy
     from gristmill.lineage.plan.cost import total
     from gristmill.lineage.plan.terminal import print_plan
+    from jobs.selection import waits_outside
 
     chosen = driver.select(until, select)
     result = driver.plan()
@@ -93,7 +89,10 @@ def show_plan(
         if name in chosen.assets and patterns != ["*"]
     }
     kept_waiting = waits_outside(driver.graph(), result, chosen) if select else {}
-    makeable = [_without(step, kept_waiting[step.asset][0]) if step.asset in kept_waiting else step for step in steps]
+    makeable = [
+        step.of([each for each in step.partitions if each not in kept_waiting[step.asset][0]]) if step.asset in kept_waiting else step
+        for step in steps
+    ]
     if html:
         from gristmill.lineage.plan.page import plan_page  # loads what draws plots
         from gristmill.policy import page
@@ -119,48 +118,6 @@ def show_plan(
         click.secho(f"{waits}, which is not selected: nothing is made of it here. Add{fix}, or use --until {name}.", fg="yellow")
     if html:
         click.echo(str(html))
-
-
-def waits_outside(graph: Graph, planned: Plan, chosen: Selection) -> dict[str, tuple[set[Partition], list[str]]]:
-    """Selected asset -> those of its selected partitions that wait for what is not selected, and which assets these are."""
-    assets = list(planned.nodes)
-    told: dict[tuple[str, Partition], frozenset[str]] = {}
-    of_many: dict[tuple[str, int], tuple[Sequence[Partition], frozenset[str]]] = {}  # holds the keys, so that ids stay theirs
-
-    def outside(asset: str, partition: Partition) -> frozenset[str]:
-        if (asset, partition) not in told:
-            found = frozenset[str]()
-            for parent in planned.nodes[asset].parents:
-                keys = graph.parent_partitions(asset, partition, parent)
-                if len(keys) == 1:
-                    found |= behind(parent, keys)
-                    continue
-                if (parent, id(keys)) not in of_many:
-                    of_many[parent, id(keys)] = keys, behind(parent, keys)
-                found |= of_many[parent, id(keys)][1]
-            told[asset, partition] = found
-        return told[asset, partition]
-
-    def behind(parent: str, keys: Sequence[Partition]) -> frozenset[str]:
-        found = frozenset[str]()
-        for key in keys:
-            if key in planned.reasons[parent] or key in planned.waiting[parent]:
-                further = outside(parent, key)
-                itself = not chosen.takes(parent, key) and (key in planned.reasons[parent] or not further)
-                found |= further | {parent} if itself else further
-        return found
-
-    waiting = {}
-    for name in chosen.assets:
-        found = {partition: outside(name, partition) for partition in planned.waiting[name] if chosen.takes(name, partition)}
-        if names := frozenset[str]().union(*found.values()):
-            waiting[name] = {partition for partition, upstream in found.items() if upstream}, sorted(names, key=assets.index)
-    return waiting
-
-
-def _without(step: Step, partitions: set[Partition]) -> Step:
-    left = [each for each in step.partitions if each not in partitions]
-    return replace(step, partitions=left, cost=step.cost.share(len(left)))
 
 
 def print_outcome(outcome: Outcome) -> None:

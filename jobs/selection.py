@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from gristmill.errors import RecipeError
 from gristmill.lake.workspace import Partition
-from gristmill.lineage.plan.plan import Node
+from gristmill.lineage.plan.plan import Graph, Node, Plan
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,43 @@ def selection(nodes: Sequence[Node], until: Collection[str] = (), select: Collec
                 fix=f"It has {len(partitions)}, such as {some}." if partitions != [None] else f"It has none: write {name}.",
             )
     return Selection([name for name in names if name in wanted and name in patterns], patterns)
+
+
+def waits_outside(graph: Graph, planned: Plan, chosen: Selection) -> dict[str, tuple[set[Partition], list[str]]]:
+    """Selected asset -> those of its selected partitions that wait for what is not selected, and which assets these are."""
+    assets = list(planned.nodes)
+    told: dict[tuple[str, Partition], frozenset[str]] = {}
+    of_many: dict[tuple[str, int], tuple[Sequence[Partition], frozenset[str]]] = {}  # holds the keys, so that ids stay theirs
+
+    def outside(asset: str, partition: Partition) -> frozenset[str]:
+        if (asset, partition) not in told:
+            found = frozenset[str]()
+            for parent in planned.nodes[asset].parents:
+                keys = graph.parent_partitions(asset, partition, parent)
+                if len(keys) == 1:
+                    found |= behind(parent, keys)
+                    continue
+                if (parent, id(keys)) not in of_many:
+                    of_many[parent, id(keys)] = keys, behind(parent, keys)
+                found |= of_many[parent, id(keys)][1]
+            told[asset, partition] = found
+        return told[asset, partition]
+
+    def behind(parent: str, keys: Sequence[Partition]) -> frozenset[str]:
+        found = frozenset[str]()
+        for key in keys:
+            if key in planned.reasons[parent] or key in planned.waiting[parent]:
+                further = outside(parent, key)
+                itself = not chosen.takes(parent, key) and (key in planned.reasons[parent] or not further)
+                found |= further | {parent} if itself else further
+        return found
+
+    waiting = {}
+    for name in chosen.assets:
+        found = {partition: outside(name, partition) for partition in planned.waiting[name] if chosen.takes(name, partition)}
+        if names := frozenset[str]().union(*found.values()):
+            waiting[name] = {partition for partition, upstream in found.items() if upstream}, sorted(names, key=assets.index)
+    return waiting
 
 
 def _known(name: str, names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ import io
 import os
 import re
 import shlex
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,12 @@ def _of(key: str, made: list[tuple[str, str, str]]) -> str:
     return f" (the {'table' if key.startswith('tables/') else 'file'} {key.split('/')[1]} of {first}{more})"
 
 
+def rebuild_command(namespace: str, assets: Iterable[str]) -> str:
+    """What makes these assets anew."""
+    until = "".join(f" --until {asset}" for asset in assets)
+    return f"gristmill rebuild{until}{f' --namespace {namespace}' if namespace != 'default' else ''}"
+
+
 def _way_out(lake: Lake, key: str, made: list[tuple[str, str, str]], remove: str) -> str:
     audit = "`gristmill audit` reads the others and names all that is broken."
     if not made:
@@ -141,6 +148,5 @@ def _way_out(lake: Lake, key: str, made: list[tuple[str, str, str]], remove: str
         return f"{first}: no partition stands on it now. A step makes it again, an earlier build has lost it. {audit}"
     command, assets = "gristmill rebuild", list(dict.fromkeys(asset for _, asset, _ in made))
     if len({namespace for namespace, _, _ in made}) == 1 and len(assets) <= NAMED:
-        command += "".join(f" --until {asset}" for asset in assets)
-        command += f" --namespace {made[0][0]}" if made[0][0] != "default" else ""
+        command = rebuild_command(made[0][0], assets)
     return f"{f'{remove}, then ' if remove else ''}`{command}` makes it anew. {audit}"

@@ -128,7 +128,7 @@ def what_if(
     new: Sequence[Rule],
     per_side: int = PER_SIDE,
     on_flips: Callable[[pl.DataFrame], object] | None = None,
-    shards: Sequence[str] = (),
+    shards: Sequence[str] | None = None,
 ) -> WhatIf:
     """What the rules `new` would change against `old`, over these shards; by default every one whose signals are stored.
 
@@ -140,7 +140,7 @@ def what_if(
     fired: Frames = []
     moved: Frames = []
     flips: Frames = []
-    shards = shards or stored.shards(workspace)
+    shards = stored.shards(workspace) if shards is None else shards
     with copies(workspace, shards) as elsewhere:
         for shard, judged in stored.ahead(lambda shard: Judged(workspace, shard, old, new, elsewhere), shards):
             source = pl.lit(workspace.recipe.source_of(shard)).alias("source")

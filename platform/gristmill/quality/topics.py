@@ -57,14 +57,14 @@ def fit(annotations: pl.DataFrame, vectors: NDArray[np.float32], sentences: dict
 
     sentences: topic -> vectors of its describing sentences. They are examples too, so that every topic has some.
     """
+    from sklearn.linear_model import LogisticRegression  # as in `heads`
+
     order = annotations["doc_id"].arg_sort().to_numpy()
     rows, features = annotations[order], vectors[order]
     names = sorted(sentences)
     with threadpool_limits(1):
         labels = pl.concat([rows.select("doc_id", "split"), prototype_labels(features, sentences)], how="horizontal")
         labels = labels.with_columns(confident=pl.col("margin") >= MIN_MARGIN)
-        from sklearn.linear_model import LogisticRegression  # as in `heads`
-
         taught = ((rows["split"] == "train") & labels["confident"]).to_numpy()
         examples = np.concatenate([features[taught], *(sentences[name] for name in names)]).astype(np.float64)
         targets = [*labels["topic"].to_numpy()[taught], *(name for name in names for _ in sentences[name])]

@@ -65,13 +65,14 @@ def _payloads(scope: Scope, shard: str, pages: list[Page]) -> tuple[str, str]:
 
 def _texts(scope: Scope, shard: str, pages: list[Page], folder: str) -> tuple[str, str]:
     lake, ids = scope.as_read("documents", shard), scope.chosen(shard)
-    if problem := _strangers(scope, shard, ids, _records(lake, shard, ids)["doc_id"]):
+    records = _records(lake, shard, ids)
+    if problem := _strangers(scope, shard, ids, records["doc_id"]):
         return problem, ""
     if problem := _untold(scope, lake, shard):
         return problem, ""
     if len(ids) and not pages:
         return f"none of {counted(len(ids), 'document')} was extracted again, e.g. {ids[0]}: no payload matches its digest", ""
-    again, refused = _extracted(scope, _records(lake, shard, _ids(pages)), pages, folder)
+    again, refused = _extracted(scope, records.join(_ids(pages).to_frame(), on="doc_id", how="semi"), pages, folder)
     if refused.height:
         row = refused.row(0, named=True)
         return f"{refused.height} documents give no text now, e.g. {row['url']}: {row['error']}, {row['message']}", ""

@@ -158,8 +158,7 @@ class Scope:
         return f"{remove}, then {self.anew(asset, partition)}"
 
     def anew(self, asset: str, partition: Partition) -> str:
-        namespace = f" --namespace {self.workspace.namespace}" if self.workspace.namespace != "default" else ""
-        return f"`gristmill rebuild --until {asset}{namespace}` makes {named(asset, partition)} anew"
+        return f"`{damage.rebuild_command(self.workspace.namespace, [asset])}` makes {named(asset, partition)} anew"
 
     def some(self, subjects: Iterable[Any], most: int) -> list[Any]:
         """At most `most` of them by hash, in their order; all of them in a full audit."""

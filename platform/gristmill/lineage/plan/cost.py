@@ -8,7 +8,7 @@ index holds already costs a look-up and is counted as nothing. An asset without 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -83,6 +83,10 @@ class Step:
     def is_certain(self) -> bool:
         """Whether it is made whatever its upstream turns out to be."""
         return self.state != WAITING
+
+    def of(self, partitions: list[Partition]) -> Step:
+        """The step of some of its partitions, with their share of the cost."""
+        return replace(self, partitions=partitions, cost=self.cost.share(len(partitions)))
 
     def as_json(self) -> dict[str, Any]:
         """Without its partitions, which are rows of the plan."""

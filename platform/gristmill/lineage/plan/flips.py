@@ -17,6 +17,7 @@ from gristmill.lake.workspace import Partition, Workspace
 from gristmill.lineage.plan.plan import Plan
 from gristmill.lineage.plan.reasons import Code
 from gristmill.policy.rules import Rule
+from gristmill.policy.stored import shards as stored_shards
 from gristmill.policy.what_if import WhatIf, what_if
 
 SECTION = "policy"
@@ -53,7 +54,9 @@ def policy_flips(workspace: Workspace, plan: Plan, takes: Callable[[str, Partiti
             stored = workspace.code(asset, max(versions, key=lambda version: (versions[version], version)))
             assert stored is not None  # else the reason would not name a key of the recipe
             try:
-                shards = [shard for shard in workspace.partitions("signals") if takes(asset, shard)]
+                shards = [shard for shard in stored_shards(workspace) if takes(asset, shard)]
+                if not shards:
+                    return Flips(asset, None, "no signals are stored of what is selected")
                 rules = _rules(Code("", stored["sections"]))
                 return Flips(asset, what_if(workspace, rules, workspace.recipe.policy.document_rules(), shards=shards))
             except (GristmillError, pl.exceptions.PolarsError) as error:

@@ -9,7 +9,7 @@ the same. A held asset that exists ignores its inputs unless its refresh is `alw
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -116,16 +116,18 @@ class Plan:
     def is_fresh(self) -> bool:
         return not any(self.reasons.values())
 
-    def counts(self, only: Mapping[str, Collection[Partition]] | None = None) -> dict[str, dict[str, int]]:
+    def counts(self, only: Mapping[str, Set[Partition]] | None = None) -> dict[str, dict[str, int]]:
         """Asset -> how many partitions it has, and how many of them are fresh, stale, and waiting only; of the assets in `only`, among
         those partitions."""
         counts = {}
         for name, node in self.nodes.items():
-            of = {name: set(only[name])} if only and name in only else {}
-            found = [self.reasons[name].keys(), self.waiting[name].keys() - self.reasons[name].keys()]
-            stale, waiting = (len(each & of[name] if of else each) for each in found)
-            every = len(of[name] if of else node.partitions)
-            counts[name] = {"partitions": every, "fresh": every - stale - waiting, "stale": stale, "waiting": waiting}
+            taken = (only or {}).get(name)
+            stale: Set[Partition] = self.reasons[name].keys()
+            waiting: Set[Partition] = self.waiting[name].keys() - stale
+            if taken is not None:
+                stale, waiting = stale & taken, waiting & taken
+            every = len(node.partitions if taken is None else taken)
+            counts[name] = {"partitions": every, "fresh": every - len(stale) - len(waiting), "stale": len(stale), "waiting": len(waiting)}
         return counts
 
     def rows(self) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 
 from rich.console import Console
 from rich.markup import escape
@@ -35,7 +35,7 @@ def print_plan(
     flips: Flips | None,
     console: Console,
     assets: Collection[str],
-    only: Mapping[str, Collection[Partition]] | None = None,
+    only: Mapping[str, Set[Partition]] | None = None,
     makeable: Sequence[Step] | None = None,
 ) -> None:
     """`only`: the partitions that are selected, of assets of which not all are. `makeable`: the steps without what cannot be made

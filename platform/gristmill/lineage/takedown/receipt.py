@@ -15,6 +15,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -131,11 +132,9 @@ def verified(value: Facts, public_key: str | None = None) -> str:
 def public_key_of(given: str) -> str:
     """An Ed25519 public key in Base64, given so or as the path of a PEM file; LakeError where it is neither."""
     given = given.strip()
-    try:
+    with suppress(ValueError):  # no Base64
         if len(base64.b64decode(given, validate=True)) == KEY_BYTES:
             return given
-    except ValueError:
-        pass
     wanted = "Give a PEM file with an Ed25519 public key (`openssl pkey -in key.pem -pubout`), or the key's 32 bytes in Base64."
     try:
         data = Path(given).read_bytes()

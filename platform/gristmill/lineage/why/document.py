@@ -213,6 +213,11 @@ def _duplicates(keyed: Keyed, doc_id: str, shard: str) -> Facts | None:
     }
 
 
+def asked_for(tombstone: Facts) -> str:
+    """`t1, 2026-11-21, asked for by Ann: the author asked`"""
+    return f"{tombstone['id']}, {tombstone['when'][:10]}, asked for by {tombstone['who']}: {tombstone['why']}"
+
+
 def similarity(member: Facts) -> float | None:
     """How alike a member of a cluster and its survivor are; None for `url`, which compares no texts (its rows hold 1)."""
     return None if member["kind"] == "url" else member["similarity"]

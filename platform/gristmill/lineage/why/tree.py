@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gristmill.counting import counted
-from gristmill.lineage.why.document import Facts
+from gristmill.lineage.why.document import Facts, asked_for
 from gristmill.policy.terminal import number, share, size
 
 Tone = Literal["", "good", "bad", "muted"]
@@ -92,7 +92,7 @@ def likeness(kind: str, similarity: float | None) -> str:
 
 
 def _tombstone(found: Facts) -> Node:
-    said = f"{found['id']}, {found['when'][:10]}, asked for by {found['who']}: {found['why']}"
+    said = asked_for(found)
     how = Node("", f"by {found['kind']} {found['pattern']}", "muted")
     if found["undone"]:
         undone = f"{found['undone']['when'][:10]} by {found['undone']['who']}: {found['undone']['why']}; it returns at the next rebuild"

@@ -259,7 +259,7 @@ def _with_takedown(fate: Facts, facts: Facts) -> Facts:
     listed = [each for each in facts["tombstones"] if not each["undone"]]
     if not listed:
         return fate
-    said = "; ".join(f"{each['id']}, {each['when'][:10]}, asked for by {each['who']}: {each['why']}" for each in listed)
+    said = "; ".join(map(document.asked_for, listed))
     if not facts["corpus"] and all(shard["extraction"] is None for shard in facts["shards"]):
         return _word("taken down", f"Taken down ({said}).")
     return _word(fate["word"], f"{fate['says']} It is taken down ({said}), and goes at the next rebuild.")
