@@ -19,8 +19,12 @@ from gristmill.crawl.warc import VERSION as WARC_VERSION
 from gristmill.crawl.warc import read_pages, read_records
 from gristmill.errors import SourceError
 from gristmill.lake.workspace import Check, Made, Partition, Workspace
+from gristmill.lineage.plan.plan import SOURCE
 from gristmill.progress import Progress
 from gristmill.recipe import Recipe
+
+READING = f"{WARC_VERSION}.{ARCHIVE_VERSION}.{RESPONSES_VERSION}.{URLS_VERSION}.{FOLDERS_VERSION}"
+"""The version of the code that makes records of a shard's bytes."""
 
 MAX_BROKEN = 0.1
 """Share of a crawl's records that may be unreadable before its archive is at fault."""
@@ -60,7 +64,7 @@ def make_documents(workspace: Workspace, shard: Partition) -> Made:
     taken_down, records = taken_down_rows(every, hits), every.join(hits, on="doc_id", how="anti")
     expected = records["doc_id"].n_unique()
     with Progress(f"documents {shard}", total=expected, unit="pages") as progress:
-        found = read_pages(workspace.lake, shard, records, workspace.recipe.extraction.max_bytes)
+        found = read_pages(workspace.lake, shard, records, workspace.recipe.extraction.max_bytes, check=not _as_recorded(workspace, shard))
         documents, quarantine, counts = extract_documents(records, found, workspace.recipe.extraction, workspace.cache, progress.advance)
     if documents.height + quarantine.height != expected:
         raise SourceError(
@@ -82,6 +86,13 @@ def make_documents(workspace: Workspace, shard: Partition) -> Made:
             "languages": languages.to_dicts(),
         },
     )
+
+
+def _as_recorded(workspace: Workspace, shard: str) -> bool:
+    """Whether this code made `raw_crawl` of the bytes that are registered now: then its digests are those of the payloads."""
+    made = workspace.output("raw_crawl", shard)
+    code = workspace.code("raw_crawl", made.code_version)
+    return made.inputs.get(SOURCE) == source_version(workspace, shard) and code is not None and code["algorithm"] == READING
 
 
 def records_found(workspace: Workspace) -> Check:
@@ -118,14 +129,13 @@ def text_found(workspace: Workspace) -> Check:
 
 
 def crawl_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    reading = f"{WARC_VERSION}.{ARCHIVE_VERSION}.{RESPONSES_VERSION}.{URLS_VERSION}.{FOLDERS_VERSION}"
     return [
         made_asset(
             recipe,
             "raw_crawl",
             group="crawl",
             make=make_raw_crawl,
-            version=reading,
+            version=READING,
             sections=["extraction.max_bytes"],
             partitions=shards,
             description="The records of a shard: URL, file, offset, length, payload digest, date, status. "
@@ -141,7 +151,7 @@ def crawl_assets(recipe: Recipe, shards: dg.PartitionsDefinition) -> list[dg.Ass
             "documents",
             group="crawl",
             make=make_documents,
-            version=f"{DOCUMENTS_VERSION}.{reading}",
+            version=f"{DOCUMENTS_VERSION}.{READING}",
             sections=["extraction"],
             deps=["raw_crawl", "tombstones"],
             partitions=shards,

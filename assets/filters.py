@@ -42,10 +42,10 @@ def make_edits(workspace: Workspace, partition: Partition) -> Made:
     rules = [rule for rule in recipe.policy.line_rules() if source not in rule.except_sources]
     strips = [] if source in recipe.edits.except_sources else recipe.strips
     clean_edits = find_clean_edits(documents, rules, strips)
-    masks = clean_edits.clear()
+    found, masks = clean_edits, clean_edits.clear()
     if recipe.edits.mask:
         masks = find_masks(views.clean(documents.select("doc_id", "text"), clean_edits), recipe.edits.mask)
-    found = in_order([clean_edits, masks])
+        found = in_order([clean_edits, masks])
     length = (pl.col("end") - pl.col("start")).sum()
     characters, removed = int(documents["text"].str.len_chars().sum()), int(clean_edits.select(length).item())
     return Made(

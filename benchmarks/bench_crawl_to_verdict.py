@@ -21,7 +21,7 @@ from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from assets.crawl import make_documents, make_raw_crawl
+from assets.crawl import READING, make_documents, make_raw_crawl, source_version
 from assets.filters import make_edits, make_filtered_shards, make_signals
 from assets.takedown import make_tombstones
 from benchmarks.run import ROUNDS, report
@@ -29,7 +29,8 @@ from conformance import peers
 from conformance.pages import demo_warc
 from gristmill.crawl.sources import register
 from gristmill.lake.store import Lake
-from gristmill.lake.workspace import Workspace
+from gristmill.lake.workspace import Inputs, Workspace
+from gristmill.lineage.plan.plan import SOURCE
 from gristmill.recipe import Recipe
 
 RECIPE = Recipe.model_validate(
@@ -90,9 +91,11 @@ def write_copies(warc: Path, path: Path) -> None:
 def to_verdicts(path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Lake(folder), RECIPE)
+        workspace.record_code("raw_crawl", "1", READING, [])
         for shard in register(workspace.lake, workspace.recipe, "docs-1", [str(path)]):
+            source = Inputs(source={SOURCE: source_version(workspace, shard)})
             for asset, make in STEPS.items():
-                workspace.store(asset, shard, make(workspace, shard), "1")
+                workspace.store(asset, shard, make(workspace, shard), "1", source if asset == "raw_crawl" else None)
 
 
 def extractor_alone(path: Path) -> int:

@@ -12,7 +12,7 @@ from gristmill.crawl.content import VERSION as CONTENT_VERSION
 from gristmill.crawl.content import Extractor, extractor_version
 from gristmill.crawl.extract import VERSION as EXTRACT_VERSION
 from gristmill.crawl.extract import Extraction, Request, extract_all
-from gristmill.crawl.language import CODE, identify
+from gristmill.crawl.language import CODE, SAMPLE_CHARS, identify
 from gristmill.crawl.language import VERSION as LANGUAGE_VERSION
 from gristmill.crawl.warc import HTML, Page, Problem, quarantine
 from gristmill.lake.cache import KeyedCache
@@ -22,7 +22,7 @@ from gristmill.recipe import Extraction as Settings
 
 VERSION = f"1.{CONTENT_VERSION}.{EXTRACT_VERSION}+{LANGUAGE_VERSION}"
 
-ROW = ("doc_id", "url", "host", "text", "text_hash", "language", "language_score", "extractor")
+OF_PAGE = ("doc_id", "url", "host", "text", "text_hash", "language", "language_score", "extractor")
 """What is known of a page by itself; what its captures say of it is joined."""
 
 BATCH_BYTES = 32_000_000
@@ -44,7 +44,7 @@ def extract_documents(
     ordered = records.sort("doc_id", "fetched_at", "capture", nulls_last=True)
     first = dict(ordered.unique("doc_id", keep="first", maintain_order=True).select("doc_id", "capture").iter_rows())
     about = ordered.group_by("doc_id", maintain_order=True).agg(captures=pl.col("capture").sort(), fetched_at=pl.col("fetched_at").min())
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = []
     problems: list[dict[str, Any]] = []
     counts: Counter[str] = Counter()
     pages: dict[str, Page] = {}
@@ -55,7 +55,7 @@ def extract_documents(
             counts["cached"] += cached
             for page in pages.values():
                 request = _request(page, settings)
-                text, why = done.get(request.key, ""), refused.get(request.key)
+                text, why = done.get(request.key), refused.get(request.key)
                 if text:
                     rows.append(_row(page, text, request.extractor))
                 else:
@@ -77,9 +77,12 @@ def extract_documents(
         flush()
         counts["worker restarts"] = max(extraction.restarts, 0)
     schema = CONTRACTS["documents"].schema
-    table = pl.DataFrame(rows, schema={name: schema[name] for name in ROW})
-    table = table.with_columns(
-        n_bytes=pl.col("text").str.len_bytes().cast(schema["n_bytes"]), n_chars=pl.col("text").str.len_chars().cast(schema["n_chars"])
+    columns = dict(zip(OF_PAGE, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(OF_PAGE, ())
+    texts = pl.Series(columns.pop("text"), dtype=pl.Binary).cast(pl.String)
+    table = pl.DataFrame(columns, schema={name: schema[name] for name in columns}).with_columns(
+        text=texts,
+        n_bytes=texts.str.len_bytes().cast(schema["n_bytes"]),
+        n_chars=texts.str.len_chars().cast(schema["n_chars"]),
     )
     return table.join(about, on="doc_id", how="inner").select(*schema), quarantine(problems), counts
 
@@ -90,15 +93,10 @@ def _request(page: Page, settings: Settings) -> Request:
     return Request(page.payload_digest, page.payload, charset, extractor)
 
 
-def _row(page: Page, text: str, extractor: Extractor) -> dict[str, Any]:
-    language, score = CODE if page.kind == "file" and page.mime == "text/x-code" else identify(text)
-    return {
-        "doc_id": page.doc_id,
-        "url": page.url,
-        "host": page.host,
-        "text": text,
-        "text_hash": text_hash(text),
-        "language": language,
-        "language_score": score,
-        "extractor": extractor_version(extractor),
-    }
+def _row(page: Page, text: bytes, extractor: Extractor) -> tuple[Any, ...]:
+    """The columns OF_PAGE."""
+    if page.kind == "file" and page.mime == "text/x-code":
+        language, score = CODE
+    else:
+        language, score = identify(text[: 4 * SAMPLE_CHARS].decode(errors="ignore"))  # no character has more than four bytes
+    return page.doc_id, page.url, page.host, text, text_hash(text), language, score, extractor_version(extractor)

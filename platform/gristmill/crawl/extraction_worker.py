@@ -1,14 +1,16 @@
 """The process in which pages are extracted, so that one that hangs or crashes in C takes nothing else with it.
 
 Says READY, then reads requests from its standard input and answers on its standard output, one at a time (`extract.py` is
-the other end). Both ways a message is two lengths (4 bytes each, big-endian), a JSON header and a body: a payload, or its text.
-An answer with a text has no header.
+the other end). A request says where in the memory that both share a JSON header and a payload lie (8 bytes), and how long each is
+(4 bytes); an answer is two lengths (4 bytes), a JSON header and the text. All numbers are big-endian; an answer with a text has no
+header.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import mmap
 import os
 import resource
 import signal
@@ -27,19 +29,24 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    seconds = float(sys.argv[1])
+    seconds, shelf, extractors = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
 
     from gristmill.crawl.content import extract
 
-    for extractor in sys.argv[2:]:
+    for extractor in extractors:
         extract(b"<html><body><p>warm</p></body></html>", None, extractor)  # type: ignore[arg-type]
     answers.write(READY)
     answers.flush()
     header_of = functools.cache(json.loads)
-    while lengths := requests.read(8):
-        header_length, payload_length = struct.unpack(">II", lengths)
-        header = header_of(requests.read(header_length))
-        payload = requests.read(payload_length)
+    memory = mmap.mmap(shelf, 0, prot=mmap.PROT_READ)
+    while place := requests.read(16):
+        begin, header_length, payload_length = struct.unpack(">QII", place)
+        middle = begin + header_length
+        end = middle + payload_length
+        if end > len(memory):
+            memory.close()
+            memory = mmap.mmap(shelf, 0, prot=mmap.PROT_READ)
+        header, payload = header_of(memory[begin:middle]), memory[middle:end]
         # ITIMER_PROF counts this process's CPU time; SIGPROF's default action ends it, also in the middle of a C call.
         signal.setitimer(signal.ITIMER_PROF, seconds)
         try:

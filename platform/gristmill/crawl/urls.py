@@ -34,14 +34,16 @@ PLAIN = re.compile(
 )
 """Most addresses of a crawl: nothing in them has a second spelling, unless the one query parameter tracks a visitor."""
 
+_PLAIN_HOST = re.compile(r"https?://([a-z0-9_.-]+)/")
+
 PASSES = 8  # w3lib is not idempotent on every input; more passes than this and the URL is refused
 
 
 def canonical_url(url: str) -> str:
     """The canonical form; ValueError when `url` is not the address of a page."""
-    url = re.sub(r"[\t\r\n]", "", url.strip()).removeprefix("<").removesuffix(">").strip()
     if (plain := PLAIN.fullmatch(url)) and (plain[1] or "").lower() not in TRACKING:
         return url
+    url = re.sub(r"[\t\r\n]", "", url.strip()).removeprefix("<").removesuffix(">").strip()
     for _ in range(PASSES):
         previous, url = url, _once(url)
         if url == previous:
@@ -51,7 +53,8 @@ def canonical_url(url: str) -> str:
 
 def host_of(url: str) -> str:
     """The host of a canonical URL."""
-    return urlsplit(url).hostname or ""
+    plain = _PLAIN_HOST.match(url)
+    return plain[1] if plain else urlsplit(url).hostname or ""
 
 
 def file_url(crawl: str, relative: str) -> str:

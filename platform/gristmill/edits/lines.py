@@ -64,7 +64,9 @@ def _of_chunk(chunk: Chunk, rules: Sequence[Rule]) -> pl.DataFrame:
 def _at_the_end(rows: npt.NDArray[np.int64], endless: npt.NDArray[np.bool_], removed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """The removed lines after which no line of the text stays and before which one does, of texts that do not end in a line end."""
     lines = np.arange(len(rows))
-    first, last = np.searchsorted(rows, rows, side="left"), np.searchsorted(rows, rows, side="right") - 1
+    begins = np.flatnonzero(np.diff(rows, prepend=-1))
+    sizes = np.diff(begins, append=len(rows))
+    first, last = np.repeat(begins, sizes), np.repeat(begins + sizes - 1, sizes)
     stayed = np.maximum.accumulate(np.where(removed, -1, lines))  # the last line that stays
     stays = np.minimum.accumulate(np.where(removed, len(rows), lines)[::-1])[::-1]  # the next line that stays
     return np.flatnonzero(removed & (stays > last) & (stayed >= first) & endless[last])

@@ -30,7 +30,11 @@ def runs(doc_ids: pl.Series) -> tuple[pl.Series, Numbers]:
 def in_order(found: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The rows of all (contract `edits`) by doc_id, start and rule."""
     table = pl.concat([each.select(*SCHEMA) for each in found])
-    place = _documents(table["doc_id"]) * _TEXT + table["start"].to_numpy()
+    return _by_place(table, _documents(table["doc_id"]) * _TEXT + table["start"].to_numpy())
+
+
+def _by_place(table: pl.DataFrame, place: Numbers) -> pl.DataFrame:
+    """The rows by `place` (document and start of each), those of one place by rule."""
     if (place[1:] > place[:-1]).all():
         return table
     order = np.argsort(place, kind="stable")
@@ -49,23 +53,24 @@ def apart_from(found: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
     found, others = found.select(*SCHEMA), others.select(*SCHEMA)
     if found.is_empty() or others.is_empty():
         return in_order([found, others])
-    documents = _documents(pl.concat([found["doc_id"], others["doc_id"]]))
-    own, theirs = documents[: found.height] * _TEXT, documents[found.height :] * _TEXT
-    starts, ends = own + found["start"].to_numpy(), own + found["end"].to_numpy()
-    order = np.argsort(starts, kind="stable")
-    starts, ends = starts[order], ends[order]
+    documents = _documents(pl.concat([found["doc_id"], others["doc_id"]])) * _TEXT
+    own, theirs = documents[: found.height], documents[found.height :]
+    places, ends = own + found["start"].to_numpy(), own + found["end"].to_numpy()
+    order = np.argsort(places, kind="stable")
+    starts, ends = places[order], ends[order]
     begin, stop = theirs + others["start"].to_numpy(), theirs + others["end"].to_numpy()
     first = np.searchsorted(ends, begin, side="right")
     after = np.where(stop > begin, np.searchsorted(starts, stop, side="left"), np.searchsorted(starts, begin, side="right"))
     covered = first < after
-    rows = []
+    rows, parts = [], []
     for at in np.flatnonzero(covered):
         doc_id, _, _, replacement, rule = others.row(int(at))
         for a, b in _outside(int(begin[at]), int(stop[at]), starts[first[at] : after[at]], ends[first[at] : after[at]]):
             rows.append((doc_id, a % _TEXT, b - a + a % _TEXT, replacement, rule))
+            parts.append(a)
             replacement = ""
-    parts = pl.DataFrame(rows, schema=SCHEMA, orient="row")
-    return in_order([found, others.filter(~covered), parts])
+    table = pl.concat([found, others.filter(~covered), pl.DataFrame(rows, schema=SCHEMA, orient="row")])
+    return _by_place(table, np.concatenate([places, begin[~covered], np.array(parts, np.int64)]))
 
 
 def _documents(doc_ids: pl.Series) -> Numbers:

@@ -21,6 +21,7 @@ def mapping_hash(items: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
-def text_hash(text: str) -> str:
+def text_hash(text: str | bytes) -> str:
     """blake2b-128 hex of the UTF-8 text: the key of everything that is cached by text."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -65,8 +65,8 @@ WORDS = st.sampled_from(
 @given(st.one_of(st.text(st.characters(exclude_categories=["Cs"]), max_size=200), st.lists(WORDS, max_size=40).map(" ".join)))
 def test_as_fasttext_to_the_last_bit(fasttext, text):
     line = text.replace("\n", " ")
-    tables, labels = language._model()
-    label, score = best_label(np.frombuffer(line.encode(), np.uint8), *tables)
+    known, tables, labels = language._model()
+    label, score = best_label(np.frombuffer(line.encode(), np.uint8), known, *tables)
     expected = fasttext(line)
     assert [(labels[label], min(float(score), 1.0))] == [(each["lang"], each["score"]) for each in expected]
 

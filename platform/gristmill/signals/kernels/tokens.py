@@ -419,7 +419,8 @@ def token_counts(data, offsets, flags, keys, kinds, cuts, lengths):  # type: ign
     for row in range(len(offsets) - 1):
         i, stop, n = offsets[row], offsets[row + 1], 0
         while i < stop:
-            if i > last_block or not _runs(data, i, stop)[3]:
+            solid, letters, digits, wide = _runs(data, i, stop) if i <= last_block else (_NONE, _NONE, _NONE, 0)
+            if not wide:
                 m = _run(data, i, stop, flags)
                 if m:
                     n += _cut_run(data, i, m, flags, keys, kinds, cuts, lengths, points, sorts, at, out, tail)
@@ -427,7 +428,6 @@ def token_counts(data, offsets, flags, keys, kinds, cuts, lengths):  # type: ign
                 else:
                     _, i = decode(data, i)
                 continue
-            solid, letters, digits, wide = _runs(data, i, stop)
             while solid:
                 bit = first_of(solid)
                 behind = ~below(bit)
