@@ -4,16 +4,18 @@ import io
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 from dagster_aws.s3 import S3Resource
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from assets.crawl import crawl_assets, make_documents, make_raw_crawl, records_found, source_version, text_found
+from assets.crawl import READING, crawl_assets, make_documents, make_raw_crawl, records_found, source_version, text_found
 from assets.takedown import make_tombstones, takedown_assets
 from gristmill.crawl.sources import register, shards
 from gristmill.errors import SourceError
-from gristmill.lake.workspace import Workspace
+from gristmill.lake.workspace import Inputs, Workspace
+from gristmill.lineage.plan.plan import SOURCE
 from gristmill.recipe import Extraction, Recipe, Source, Sources
 from resources.lake import LakeResource
 from resources.workers import Workers
@@ -92,6 +94,25 @@ def test_documents_of_records_that_are_gone_say_so(filled: Workspace, tmp_path: 
     register(filled.lake, RECIPE, "web", [write(tmp_path / "one.warc.gz", {"http://a.example/0": page("number 0")})])
     with pytest.raises(SourceError, match="4 documents are recorded, 1 were found"):
         make_documents(filled, "web/0000")
+
+
+@pytest.mark.parametrize(("algorithm", "replaced", "hashed"), [(READING, False, False), (READING, True, True), ("older", False, True)])
+def test_payloads_are_hashed_again_unless_this_code_read_the_same_bytes(workspace, tmp_path, algorithm, replaced, hashed):
+    workspace = Workspace(workspace.lake, RECIPE)
+    (shard,) = register(workspace.lake, RECIPE, "web", [write(tmp_path / "one.warc.gz", {"http://a.example/": page("one")})])
+    made = make_raw_crawl(workspace, shard)
+    if not replaced:  # then only a digest that is wrong tells whether it was looked at
+        made.tables["records"] = made.tables["records"].with_columns(payload_digest=pl.lit("sha256:" + "0" * 64))
+    workspace.record_code("raw_crawl", "1", algorithm, [])
+    workspace.store("raw_crawl", shard, made, "1", Inputs(source={SOURCE: source_version(workspace, shard)}))
+    workspace.store("tombstones", shard, make_tombstones(workspace, shard), "1")
+    if replaced:
+        register(workspace.lake, RECIPE, "web", [write(tmp_path / "one.warc.gz", {"http://a.example/": page("two")})])
+    if hashed:
+        with pytest.raises(SourceError, match="1 documents are recorded, 0 were found"):
+            make_documents(workspace, shard)
+    else:
+        assert make_documents(workspace, shard).tables["documents"].height == 1
 
 
 def test_checks_pass_on_a_sound_crawl_and_fail_on_a_poor_one(filled: Workspace, tmp_path: Path):

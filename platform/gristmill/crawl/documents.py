@@ -25,8 +25,8 @@ VERSION = f"1.{CONTENT_VERSION}.{EXTRACT_VERSION}+{LANGUAGE_VERSION}"
 OF_PAGE = ("doc_id", "url", "host", "text", "text_hash", "language", "language_score", "extractor")
 """What is known of a page by itself; what its captures say of it is joined."""
 
-BATCH_BYTES = 32_000_000
-"""Payloads held at a time."""
+BATCH_BYTES = 64_000_000
+"""Payloads held at a time: with each batch the extractor comes to rest and the cache is written."""
 
 
 def extract_documents(

@@ -212,9 +212,10 @@ def _register_archive(lake: Lake, manifest: Manifest, uri: str, shard_bytes: int
         numbers.append(manifest["shards"])
         manifest["shards"] += 1
     old = {part["shard"]: part for part in known["shards"]} if known else {}
+    digests: Iterable[str] = _digests(path, cuts) if len(cuts) > 2 else [sha256]
     parts = [
         {"shard": number, "start": start, "end": end, "sha256": digest}
-        for number, (start, end), digest in zip(numbers, pairwise(cuts), _digests(path, cuts), strict=False)
+        for number, (start, end), digest in zip(numbers, pairwise(cuts), digests, strict=False)
     ]
     manifest["files"][uri] = {
         "state": state,

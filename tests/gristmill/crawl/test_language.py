@@ -1,4 +1,5 @@
 import socket
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gristmill.crawl import language
-from gristmill.crawl.fasttext.kernel import best_label
+from gristmill.crawl.fasttext.kernel import POOL, best_label, known_words
 from gristmill.crawl.fasttext.model import read_model
 from gristmill.crawl.language import identify
 from gristmill.errors import GristmillError
@@ -69,6 +70,46 @@ def test_as_fasttext_to_the_last_bit(fasttext, text):
     label, score = best_label(np.frombuffer(line.encode(), np.uint8), known, *tables)
     expected = fasttext(line)
     assert [(labels[label], min(float(score), 1.0))] == [(each["lang"], each["score"]) for each in expected]
+
+
+def test_more_words_than_are_remembered(fasttext):
+    random = np.random.default_rng(7)
+    syllables = np.array(
+        [
+            "der",
+            "ein",
+            "the",
+            "ing",
+            "que",
+            "ent",
+            "con",
+            "ion",
+            "and",
+            "für",
+            "est",
+            "ver",
+            "men",
+            "tra",
+            "sch",
+            "una",
+            "pre",
+            "ste",
+            "all",
+            "her",
+        ]
+    )
+    words = ["".join(random.choice(syllables, 5)) for _ in range(10_000)]
+    lines = [" ".join(words[at : at + 2_000]) for at in range(0, len(words), 2_000)] + ["a" * POOL, TEXTS["de"]]
+    _, tables, labels = language._model()
+    known = known_words()
+    known[-1][0] = POOL - 20_000  # nearly full
+    taken = []
+    for line in [*lines, lines[0]]:
+        label, score = best_label(np.frombuffer(line.encode(), np.uint8), known, *tables)
+        (expected,) = fasttext(line)
+        assert (labels[label], min(float(score), 1.0)) == (expected["lang"], expected["score"])
+        taken.append(int(known[-1][0]))
+    assert max(taken) <= POOL and any(later < earlier for earlier, later in pairwise(taken))
 
 
 def test_a_file_that_is_no_such_model(tmp_path):
