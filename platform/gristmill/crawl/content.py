@@ -28,11 +28,11 @@ def extractor_version(extractor: Extractor) -> str:
     return "-".join([extractor, VERSION, *(f"{name}{version(name)}" for name in libraries)])
 
 
-def extract(payload: bytes, charset: str | None, extractor: Extractor) -> str:
-    """The content of a page; empty when there is none."""
+def extract(payload: bytes, charset: str | None, extractor: Extractor) -> bytes:
+    """The content of a page, in UTF-8; empty when there is none."""
     text = decode(payload, charset, html=extractor != "plain")
     if extractor == "plain":
-        return clean_text(text)
+        return clean(text)
     if extractor == "trafilatura":
         import trafilatura
 
@@ -82,20 +82,19 @@ def _codec(name: str) -> str | None:
     return info.name if getattr(info, "_is_text_encoding", True) else None
 
 
-def _tidy(text: str) -> str:
+def _tidy(text: str) -> bytes:
     """Laid-out text without the blanks that empty table cells and elements leave behind, and never two empty lines in a row."""
     lines = [line.rstrip() for line in text.split("\n")]
-    return clean_text("\n".join([line for line, before in zip(lines, ["", *lines], strict=False) if line or before]))
+    return clean("\n".join([line for line, before in zip(lines, ["", *lines], strict=False) if line or before]))
 
 
-def clean_text(text: str) -> str:
-    """Without NULs and lone surrogates, which neither UTF-8 nor Parquet can hold, with \\n line ends, trimmed."""
+def clean(text: str) -> bytes:
+    """In UTF-8, without NULs and lone surrogates, which neither UTF-8 nor Parquet can hold, with \\n line ends, trimmed."""
     text = text.replace("\0", "")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = text.strip()
     try:
-        text.encode()
+        return text.encode()
     except UnicodeEncodeError:  # an encoder is faster than a search, and nearly every text has none
-        text = _LONE_SURROGATES.sub("", text).strip()
-    return text
+        return _LONE_SURROGATES.sub("", text).strip().encode()

@@ -255,7 +255,7 @@ def extract_all(requests: list[Request], extraction: Extraction, cache_of: Any) 
     cached = 0
     for request in requests:
         if request.extractor == "plain":
-            texts[request.key] = extract(request.payload, request.charset, "plain").encode()
+            texts[request.key] = extract(request.payload, request.charset, "plain")
     for extractor in sorted({request.extractor for request in requests} - {"plain"}):
         cache: KeyedCache = cache_of(f"texts-{extractor_version(extractor)}")
         mine = {request.key: request for request in requests if request.extractor == extractor}

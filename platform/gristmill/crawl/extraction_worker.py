@@ -50,7 +50,7 @@ def main() -> None:
         # ITIMER_PROF counts this process's CPU time; SIGPROF's default action ends it, also in the middle of a C call.
         signal.setitimer(signal.ITIMER_PROF, seconds)
         try:
-            text, answer = extract(payload, header["charset"], header["extractor"]).encode(), b""
+            text, answer = extract(payload, header["charset"], header["extractor"]), b""
         except Exception as error:  # any library's: the page is quarantined with it
             text, answer = b"", json.dumps({"error": type(error).__name__, "message": str(error)[:500]}).encode()
         finally:
