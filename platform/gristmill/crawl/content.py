@@ -30,16 +30,22 @@ def extractor_version(extractor: Extractor) -> str:
 
 def extract(payload: bytes, charset: str | None, extractor: Extractor) -> bytes:
     """The content of a page, in UTF-8; empty when there is none."""
+    text = laid_out(payload, charset, extractor)
+    return clean(text) if extractor == "plain" else tidy(text)
+
+
+def laid_out(payload: bytes, charset: str | None, extractor: Extractor) -> str:
+    """The content of a page as the extractor sets it in lines; of plain text, all of it."""
     text = decode(payload, charset, html=extractor != "plain")
     if extractor == "plain":
-        return clean(text)
+        return text
     if extractor == "trafilatura":
         import trafilatura
 
-        return _tidy(trafilatura.extract(text, include_comments=False, include_tables=True, deduplicate=False) or "")
+        return trafilatura.extract(text, include_comments=False, include_tables=True, deduplicate=False) or ""
     from resiliparse.extract.html2text import extract_plain_text
 
-    return _tidy(extract_plain_text(text, main_content=True, preserve_formatting=True, alt_texts=False, comments=False))
+    return extract_plain_text(text, main_content=True, preserve_formatting=True, alt_texts=False, comments=False)
 
 
 def decode(payload: bytes, charset: str | None, html: bool) -> str:
@@ -82,7 +88,7 @@ def _codec(name: str) -> str | None:
     return info.name if getattr(info, "_is_text_encoding", True) else None
 
 
-def _tidy(text: str) -> bytes:
+def tidy(text: str) -> bytes:
     """Laid-out text without the blanks that empty table cells and elements leave behind, and never two empty lines in a row."""
     lines = [line.rstrip() for line in text.split("\n")]
     return clean("\n".join([line for line, before in zip(lines, ["", *lines], strict=False) if line or before]))

@@ -29,9 +29,10 @@ from typing import IO, Any
 import pyarrow as pa
 
 import gristmill
-from gristmill.crawl.content import Extractor, extract, extractor_version
+from gristmill.crawl.content import Extractor, clean, extract, extractor_version
 from gristmill.crawl.extraction_worker import READY
 from gristmill.crawl.responses import Refused
+from gristmill.crawl.tidy import tidied
 from gristmill.errors import GristmillError
 from gristmill.lake.cache import KeyedCache
 
@@ -209,7 +210,8 @@ class _Talk:
             self._coming += piece
             for answer in self._whole():
                 self._sent.popleft()
-                yield self._left.popleft(), answer
+                request = self._left.popleft()
+                yield request, answer if isinstance(answer, Refused) else _finished(answer, request.extractor)
                 deadline = time.monotonic() + wall_seconds
 
     def _send(self) -> None:
@@ -226,7 +228,7 @@ class _Talk:
             self._sent.append(place)
 
     def _whole(self) -> Iterator[bytes | Refused]:
-        """The answers that have come whole."""
+        """The answers that have come whole, texts as they were laid out."""
         at = 0
         while len(self._coming) >= at + 8:
             header, text = struct.unpack_from(">II", self._coming, at)
@@ -237,6 +239,11 @@ class _Talk:
             yield Refused(about["error"], about["message"]) if about else bytes(self._coming[begin:end])
             at = end
         del self._coming[:at]
+
+
+def _finished(laid_out: bytes, extractor: Extractor) -> bytes:
+    """As `content.extract` ends."""
+    return clean(laid_out.decode("utf-8", "surrogatepass")) if extractor == "plain" else tidied(laid_out)
 
 
 @functools.cache

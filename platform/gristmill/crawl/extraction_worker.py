@@ -2,8 +2,8 @@
 
 Says READY, then reads requests from its standard input and answers on its standard output, one at a time (`extract.py` is
 the other end). A request says where in the memory that both share a JSON header and a payload lie (8 bytes), and how long each is
-(4 bytes); an answer is two lengths (4 bytes), a JSON header and the text. All numbers are big-endian; an answer with a text has no
-header.
+(4 bytes); an answer is two lengths (4 bytes), a JSON header and the text, not tidied yet. All numbers are big-endian; an answer with a
+text has no header.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     seconds, shelf, extractors = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
 
-    from gristmill.crawl.content import extract
+    from gristmill.crawl.content import laid_out
 
     for extractor in extractors:
-        extract(b"<html><body><p>warm</p></body></html>", None, extractor)  # type: ignore[arg-type]
+        laid_out(b"<html><body><p>warm</p></body></html>", None, extractor)  # type: ignore[arg-type]
     answers.write(READY)
     answers.flush()
     header_of = functools.cache(json.loads)
@@ -50,7 +50,7 @@ def main() -> None:
         # ITIMER_PROF counts this process's CPU time; SIGPROF's default action ends it, also in the middle of a C call.
         signal.setitimer(signal.ITIMER_PROF, seconds)
         try:
-            text, answer = extract(payload, header["charset"], header["extractor"]), b""
+            text, answer = laid_out(payload, header["charset"], header["extractor"]).encode("utf-8", "surrogatepass"), b""
         except Exception as error:  # any library's: the page is quarantined with it
             text, answer = b"", json.dumps({"error": type(error).__name__, "message": str(error)[:500]}).encode()
         finally:

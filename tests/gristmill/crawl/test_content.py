@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.crawl.content import _tidy, clean, decode, extract, extractor_version
+from gristmill.crawl.content import clean, decode, extract, extractor_version, tidy
 
 CZECH = "Příliš žluťoučký kůň úpěl ďábelské ódy, a to už od rána až do večera."
 
@@ -74,7 +74,7 @@ def test_any_bytes_give_text(payload: bytes, charset: str | None):
 @given(st.text("\n\n\n\r \0a\t\u3000", max_size=40))
 def test_tidied_lines_end_in_no_blank_and_two_of_them_are_never_empty(text: str):
     lines = "\n".join(line.rstrip() for line in text.split("\n"))
-    assert _tidy(text) == clean(re.sub(r"\n{3,}", "\n\n", lines))
+    assert tidy(text) == clean(re.sub(r"\n{3,}", "\n\n", lines))
 
 
 def test_versions_name_the_library():
