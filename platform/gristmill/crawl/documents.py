@@ -77,12 +77,9 @@ def extract_documents(
         flush()
         counts["worker restarts"] = max(extraction.restarts, 0)
     schema = CONTRACTS["documents"].schema
-    columns = dict(zip(OF_PAGE, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(OF_PAGE, ())
-    texts = pl.Series(columns.pop("text"), dtype=pl.Binary).cast(pl.String)
-    table = pl.DataFrame(columns, schema={name: schema[name] for name in columns}).with_columns(
-        text=texts,
-        n_bytes=texts.str.len_bytes().cast(schema["n_bytes"]),
-        n_chars=texts.str.len_chars().cast(schema["n_chars"]),
+    table = pl.DataFrame(rows, schema={name: schema[name] for name in OF_PAGE} | {"text": pl.Binary}, orient="row")
+    table = table.with_columns(pl.col("text").cast(pl.String)).with_columns(
+        n_bytes=pl.col("text").str.len_bytes().cast(schema["n_bytes"]), n_chars=pl.col("text").str.len_chars().cast(schema["n_chars"])
     )
     return table.join(about, on="doc_id", how="inner").select(*schema), quarantine(problems), counts
 

@@ -116,8 +116,9 @@ class Extraction:
             env={**os.environ, **MALLOC, "PYTHONPATH": os.pathsep.join(paths)},
         )
         assert child.stdin is not None and child.stdout is not None
-        with contextlib.suppress(OSError, AttributeError):  # a limit of the user's, or not Linux: slower, nothing else
-            fcntl.fcntl(child.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        if hasattr(fcntl, "F_SETPIPE_SZ"):  # Linux
+            with contextlib.suppress(OSError):  # a limit of the user's: slower, nothing else
+                fcntl.fcntl(child.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         if not select.select([child.stdout], [], [], START_SECONDS)[0] or child.stdout.read(len(READY)) != READY:
             child.kill()
             child.wait()

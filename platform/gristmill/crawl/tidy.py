@@ -11,8 +11,9 @@ from gristmill.crawl.content import tidy
 from gristmill.signals import characters
 from gristmill.signals.characters import SPACE
 from gristmill.signals.kernels.base import compiled, decode, lent
+from gristmill.signals.kernels.copies import copied
+from gristmill.signals.kernels.lines import flags_of
 from gristmill.signals.kernels.sixtyfours import WIDTH, among, first_of
-from gristmill.signals.segment import KNOWN
 
 _RARE = (b"\0", b"\r", b"\xed")  # 0xED begins surrogates, and Hangul
 
@@ -31,7 +32,7 @@ def _tidied(data, flags):  # type: ignore[no-untyped-def]
     n, i, empty = 0, 0, True  # `empty`: the line before was
     while i < size:  # white space before the first word
         point, after = decode(data, i)
-        if not _is_space(flags, point):
+        if not flags_of(flags, point) & SPACE:
             break
         i = after
     kept = i  # what stays and is not copied yet begins here
@@ -42,29 +43,21 @@ def _tidied(data, flags):  # type: ignore[no-untyped-def]
             last = stop - 1
             while data[last] & 0xC0 == 0x80:
                 last -= 1
-            if not _is_space(flags, decode(data, last)[0]):
+            if not flags_of(flags, decode(data, last)[0]) & SPACE:
                 break
             stop = last
         if stop == i and empty:
-            n = _copied(data, kept, i, out, n)
+            n = copied(data, kept, i, out, n)
             kept = min(end + 1, size)
         elif stop < end:
-            n = _copied(data, kept, stop, out, n)
+            n = copied(data, kept, stop, out, n)
             kept = end
         empty = stop == i
         i = end + 1
-    n = _copied(data, kept, size, out, n)
+    n = copied(data, kept, size, out, n)
     while n and out[n - 1] == 10:
         n -= 1
     return out[:n]
-
-
-@lent
-def _copied(data, a, b, into, n):  # type: ignore[no-untyped-def]
-    """Where `into` goes on after data[a:b] is written to it at n."""
-    for i in range(b - a):
-        into[n + i] = data[a + i]
-    return n + b - a
 
 
 @lent
@@ -78,8 +71,3 @@ def _line_end(data, i):  # type: ignore[no-untyped-def]
     while i < len(data) and data[i] != 10:
         i += 1
     return i
-
-
-@lent
-def _is_space(flags, point):  # type: ignore[no-untyped-def]
-    return point < KNOWN and flags[point] & SPACE != 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gristmill.signals.kernels.base import compiled, lent
+from gristmill.signals.kernels.copies import copied
 from gristmill.signals.kernels.sixtyfours import WIDTH, among, below, first_of, ones
 
 
@@ -28,21 +29,13 @@ def spliced(data, offsets, rows, starts, ends, pieces, piece_offsets, new):  # t
             after, more = _after(data, begin, stop, ends[j] - starts[j])
             if char + passed + more < ends[j]:
                 return new[:n], bounds, j
-            n = _copied(data, i, begin, new, n)
-            n = _copied(pieces, piece_offsets[j], piece_offsets[j + 1], new, n)
+            n = copied(data, i, begin, new, n)
+            n = copied(pieces, piece_offsets[j], piece_offsets[j + 1], new, n)
             i, char = after, ends[j]
             j += 1
-        n = _copied(data, i, stop, new, n)
+        n = copied(data, i, stop, new, n)
         bounds[row + 1] = n
     return new[:n], bounds, -1
-
-
-@lent
-def _copied(data, a, b, into, n):  # type: ignore[no-untyped-def]
-    """Where `into` goes on after data[a:b] is written to it at n."""
-    for i in range(b - a):
-        into[n + i] = data[a + i]
-    return n + b - a
 
 
 @lent
