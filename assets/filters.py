@@ -99,8 +99,7 @@ def make_signals(workspace: Workspace, partition: Partition) -> Made:
     assert partition is not None
     recipe = workspace.recipe
     families, view_of = recipe.families, recipe.views
-    edits = workspace.read("edits", partition)
-    source = _Shard(workspace, partition, edits)
+    source = _Shard(workspace, partition)
     keys = {f"signals.{family}": f"{family} {VERSIONS[family]} {source.digest(family)}" for family in families}
     keys["pages"] = f"{views.VERSION} {source.text_version('clean')}"
     seconds: dict[str, float] = {}
@@ -135,8 +134,9 @@ def make_signals(workspace: Workspace, partition: Partition) -> Made:
 class _Shard:
     """What the families of one shard read, opened when a family asks for it."""
 
-    def __init__(self, workspace: Workspace, partition: str, edits: pl.DataFrame) -> None:
-        self._workspace, self._partition, self._edits = workspace, partition, edits
+    def __init__(self, workspace: Workspace, partition: str) -> None:
+        self._workspace, self._partition = workspace, partition
+        self._edits, self._edits_hash = workspace.read("edits", partition), workspace.output("edits", partition).tables["edits"].hash
         self._source = workspace.recipe.source_of(partition)
         self._version = workspace.version("documents", partition)
 
@@ -170,7 +170,9 @@ class _Shard:
 
     @cached_property
     def _clean_version(self) -> str:
-        return f"{self._version} {views.VERSION}-{table_hash('edits', views.of_view(self._edits, 'clean'))}"
+        of_view = views.of_view(self._edits, "clean")
+        content = self._edits_hash if of_view.height == self._edits.height else table_hash("edits", of_view)
+        return f"{self._version} {views.VERSION}-{content}"
 
     def text_version(self, view: str) -> str:
         return self._version if view == "extracted" else self._clean_version
@@ -186,7 +188,7 @@ class _Shard:
         if "distribution" in reads:
             parts.append(table_hash("token_distribution", self._distribution))
         if "edits" in reads:
-            parts.append(table_hash("edits", self._edits))
+            parts.append(self._edits_hash)
         parts += [f"{name} {digest}" for name, digest in recipe.lists.items() if f"lists.{name}" in reads]
         return " ".join(parts)
 

@@ -245,7 +245,7 @@ def test_checks_on_line_rules(tmp_path: Path) -> None:
 def test_a_shard_is_let_go(tmp_path: Path) -> None:
     mill = workspace(tmp_path)
     build(mill, "edits", "token_distribution")
-    shard = filters._Shard(mill, SHARDS[0], mill.read("edits", SHARDS[0]))
+    shard = filters._Shard(mill, SHARDS[0])
     shard.documents("clean")
     seen = weakref.ref(shard)
     del shard

@@ -13,6 +13,7 @@ import io
 import re
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 
 from fastwarc.stream_io import BrotliReader, ZstdReader
 
@@ -35,7 +36,7 @@ class Response:
     headers: Headers
     body: bytes  # as archived
 
-    @property
+    @cached_property
     def mime(self) -> str | None:
         value = self.headers.get("content-type", "").split(";")[0].strip().lower()
         return value if "/" in value else None
@@ -45,8 +46,12 @@ class Response:
         return charset_of(self.headers.get("content-type", ""))
 
 
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
+_STATUS = re.compile(r"HTTP/\d(?:\.\d)?\s+(\d{3})\b")
+
+
 def charset_of(content_type: str) -> str | None:
-    found = re.search(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]+)", content_type, re.IGNORECASE)
+    found = _CHARSET.search(content_type)
     return found.group(1).lower() if found else None
 
 
@@ -56,7 +61,7 @@ def parse_response(block: bytes) -> Response:
     if not blank or block.find(b"\n\n", 0, len(head) + 1) >= 0:
         head, blank, body = block.partition(b"\n\n")
     lines = head.decode("latin-1").splitlines()
-    status = re.match(r"HTTP/\d(?:\.\d)?\s+(\d{3})\b", lines[0]) if lines else None
+    status = _STATUS.match(lines[0]) if lines else None
     if not status:
         raise Refused("NotHttp", f"the block does not begin with a status line: {block[:60]!r}")
     headers: Headers = {}

@@ -63,8 +63,7 @@ def apart_from(found: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
     after = np.where(stop > begin, np.searchsorted(starts, stop, side="left"), np.searchsorted(starts, begin, side="right"))
     covered = first < after
     rows, parts = [], []
-    for at in np.flatnonzero(covered):
-        doc_id, _, _, replacement, rule = others.row(int(at))
+    for at, (doc_id, _, _, replacement, rule) in zip(np.flatnonzero(covered), others.filter(covered).iter_rows(), strict=True):
         for a, b in _outside(int(begin[at]), int(stop[at]), starts[first[at] : after[at]], ends[first[at] : after[at]]):
             rows.append((doc_id, a % _TEXT, b - a + a % _TEXT, replacement, rule))
             parts.append(a)

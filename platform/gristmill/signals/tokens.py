@@ -44,7 +44,7 @@ class TokenTables(NamedTuple):
     """`flags` per code point below KNOWN; an open-addressing table of exceptions and units by key.
 
     `kinds`: see the constants (0: one token). `cuts`: bytes up to the first cut, and to the second shifted by 8.
-    `lengths[0]` and `[1]`: which lengths (bits) the exceptions have that begin and end with a code point (its low 7 bits).
+    `lengths`: which lengths (bits) the exceptions have whose ends are this pair, see `pair_of`.
     """
 
     flags: npt.NDArray[np.uint16]
@@ -78,6 +78,14 @@ _EMOTICONS = """
 _WORDS_THEMSELVES = "ill its hell shell shed were well whore"  # words, and not he|ll without its apostrophe
 
 
+_PAIRS = 1 << 11
+
+
+def pair_of(first: int, last: int) -> int:
+    """The place of two code points among _PAIRS. Few share one: a word in fourteen has the ends and the length of an exception."""
+    return 296 * first + last & _PAIRS - 1
+
+
 @cache
 def token_tables() -> TokenTables:
     """Made once; the keys are those of `Spans.keys`."""
@@ -107,10 +115,9 @@ def token_tables() -> TokenTables:
         for char in chars:
             flags[ord(char)] |= flag
     exceptions = dict(_exceptions())
-    lengths = np.zeros((2, 128), np.int64)
+    lengths = np.zeros(_PAIRS, np.int64)
     for run in exceptions:
-        lengths[0, ord(run[0]) & 127] |= 1 << len(run)
-        lengths[1, ord(run[-1]) & 127] |= 1 << len(run)
+        lengths[pair_of(ord(run[0]), ord(run[-1]))] |= 1 << len(run)
     return TokenTables(flags, *_table({**{unit: ((unit,), UNIT) for unit in (*_UNITS.split(), *_CURRENCIES)}, **exceptions}), lengths)
 
 

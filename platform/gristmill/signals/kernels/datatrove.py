@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gristmill.signals.kernels.base import compiled, decode, lent
-from gristmill.signals.kernels.eights import EACH, TOPS, bytes_key, eight_bytes
+from gristmill.signals.kernels.eights import bytes_key
 from gristmill.signals.kernels.repetition import (
     DUPLICATE_LINE_CHARS,
     DUPLICATE_LINES,
@@ -15,7 +15,7 @@ from gristmill.signals.kernels.repetition import (
     N_COUNTS,
     PARAGRAPHS,
 )
-from gristmill.signals.kernels.sixtyfours import WIDTH, among, below, first_of
+from gristmill.signals.kernels.sixtyfours import WIDTH, among, below, first_of, ones
 from gristmill.signals.kernels.tables import slot_of, table_size
 from gristmill.signals.segment import KNOWN
 
@@ -23,8 +23,6 @@ ALPHA, SPACE, LINE_END, MARK, TERMINAL = (1 << bit for bit in range(5))  # flags
 
 WORDS, CHARS, WORDS_0_3, CHARS_0_3, ALPHABETIC, STOP_WORDS, STOP_WORD_OCCURRENCES, N_WORD_COUNTS = range(8)
 HASHES, ELLIPSES, TEXT_LINES, BULLET_LINES, ELLIPSIS_LINES, N_TEXT_COUNTS = range(6)
-
-_NEWLINES = np.uint64(0x0A0A0A0A0A0A0A0A)
 
 
 @lent
@@ -158,12 +156,11 @@ def _repeats(data, a, b, fewest, table, size):  # type: ignore[no-untyped-def]
     pieces = again = again_chars = 0
     begin, i, chars = a, a, 0
     while True:
-        while i + 8 <= b:  # eight ASCII characters and no newline among them
-            word = eight_bytes(data, i)
-            if ((word ^ _NEWLINES) - EACH | word) & TOPS:
-                break
-            chars += 8
-            i += 8
+        run = WIDTH
+        while run == WIDTH and i + WIDTH <= len(data):
+            run = min(first_of(among(data, i, 0x0A, 0x0A)), b - i)
+            chars += run - ones(among(data, i, 0x80, 0xBF) & below(run))
+            i += run
         if i < b and data[i] != 0x0A:
             chars += data[i] & 0xC0 != 0x80
             i += 1

@@ -25,12 +25,14 @@ from gristmill.signals.tokens import (
     SUFFIX,
     UNIT,
     UPPER,
+    pair_of,
 )
 
+_pair = lent(pair_of)
 _IDEOGRAPH = np.uint16(ALPHA | LOWER | UPPER | BEFORE_STOP)
 _NO = -1
 _NONE = np.uint64(0)
-_KNOWN_RUNS = 1 << 13
+_KNOWN_RUNS = 1 << 15
 
 
 @lent
@@ -50,6 +52,12 @@ def _find(keys, key):  # type: ignore[no-untyped-def]
             return at
         at = at + 1 & mask
     return _NO
+
+
+@lent
+def _may_be(lengths, first, last, length):  # type: ignore[no-untyped-def]
+    """Whether an exception has these ends and this length, perhaps."""
+    return length <= LONGEST and lengths[_pair(np.int64(first), np.int64(last))] >> length & 1 != 0
 
 
 @lent
@@ -161,14 +169,14 @@ def _cut(data, at, points, flags, m, numbers, stops, keys, kinds, cuts, lengths,
     """
     lo, hi, n, n_tail, slot = 0, m, 0, 0, _NO
     while lo < hi:
-        if hi - lo <= LONGEST and lengths[0, points[lo] & 127] & lengths[1, points[hi - 1] & 127] & 1 << hi - lo:
+        if _may_be(lengths, points[lo], points[hi - 1], hi - lo):
             slot = _exception(data, at, lo, hi, keys, kinds)
             if slot >= 0:
                 break
         pre, suf, point = 0, 0, points[lo]
         if not flags[lo] & (ALPHA | DIGIT) or point == 0x41 or point == 0x43 or point == 0x55:
             pre = _prefix(points, flags, lo, hi)
-        if pre and lo + pre < hi <= lo + pre + LONGEST and lengths[0, points[lo + pre] & 127] & 1 << hi - lo - pre:
+        if pre and lo + pre < hi and _may_be(lengths, points[lo + pre], points[hi - 1], hi - lo - pre):
             slot = _exception(data, at, lo + pre, hi, keys, kinds)
             if slot >= 0:
                 lo += pre
@@ -179,7 +187,7 @@ def _cut(data, at, points, flags, m, numbers, stops, keys, kinds, cuts, lengths,
         if lo + pre < hi and (numbers or not flags[hi - 1] & ALPHA or point == 0x73 or point == 0x53):
             suf = _suffix(data, at, points, flags, lo + pre, hi, keys, kinds)
         left = hi - suf
-        if suf and lo < left <= lo + LONGEST and lengths[0, points[lo] & 127] & lengths[1, points[left - 1] & 127] & 1 << left - lo:
+        if suf and lo < left and _may_be(lengths, points[lo], points[left - 1], left - lo):
             slot = _exception(data, at, lo, left, keys, kinds)
             if slot >= 0:
                 tail[n_tail] = hi
@@ -241,9 +249,9 @@ def _joined(data, at, points, keys, kinds, lengths, out, n):  # type: ignore[no-
     """Makes one token of neighbours that together are an exception; how many tokens are left."""
     kept, start, j = 0, 0, 0
     while j < n:
-        best, k, begins = j, j + 1, lengths[0, points[start] & 127]
+        best, k = j, j + 1
         while k < n and out[k] - start <= LONGEST:
-            if begins & lengths[1, points[out[k] - 1] & 127] & 1 << np.int64(out[k] - start):
+            if _may_be(lengths, points[start], points[out[k] - 1], np.int64(out[k] - start)):
                 slot = _exception(data, at, start, out[k], keys, kinds)
                 if slot >= 0 and kinds[slot] & MERGED:
                     best = k
@@ -262,7 +270,7 @@ def _plain(data, a, b, alike, flags, keys, kinds, lengths):  # type: ignore[no-u
     `alike`: how many letters, or how many digits, it begins with.
     """
     length, first, last = b - a, np.int64(data[a]), np.int64(data[b - 1])
-    exceptional = length <= LONGEST and lengths[0, first] & lengths[1, last] & 1 << length != 0
+    exceptional = _may_be(lengths, first, last, length)
     if alike == length:
         if exceptional:
             at = _find(keys, bytes_key(data, a, b))
@@ -276,7 +284,7 @@ def _plain(data, a, b, alike, flags, keys, kinds, lengths):  # type: ignore[no-u
     before = np.int64(data[b - 2])
     if not (flags[last] & SUFFIX or (last == 0x2E and flags[before] & BEFORE_STOP)):
         return 0
-    if length <= LONGEST + 1 and lengths[0, first] & lengths[1, before] & 1 << length - 1:
+    if _may_be(lengths, first, before, length - 1):
         at = _find(keys, bytes_key(data, a, b - 1))
         if at >= 0 and not kinds[at] & UNIT:
             return 0
