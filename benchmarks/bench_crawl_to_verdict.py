@@ -6,7 +6,7 @@ cached. Against datatrove's WARC reader, Trafilatura and FineWeb's filters, run 
 alone: FastWARC and Resiliparse with our options in a bare loop. Ours and the extractor read several copies of each page that
 differ in a comment, since a shard holds gigabytes and what a process costs to start is spread over them; datatrove reads one.
 Processor time is that of all processes: what a core does in a second. All run in turns, and of each the best turn counts: what
-others on the machine take from a turn of half a minute only ever adds to it.
+others on the machine take from a turn only ever adds to it.
 """
 
 import io
@@ -24,7 +24,7 @@ from warcio.warcwriter import WARCWriter
 from assets.crawl import READING, make_documents, make_raw_crawl, source_version
 from assets.filters import make_edits, make_filtered_shards, make_signals
 from assets.takedown import make_tombstones
-from benchmarks.run import ROUNDS, report
+from benchmarks.run import report
 from conformance import peers
 from conformance.pages import demo_warc
 from gristmill.crawl.sources import register
@@ -41,6 +41,7 @@ RECIPE = Recipe.model_validate(
     }
 )
 COPIES = 18
+TURNS = 5  # a turn takes half a minute: the best of three may have been disturbed
 STEPS = {
     "raw_crawl": make_raw_crawl,
     "tombstones": make_tombstones,
@@ -60,7 +61,7 @@ def run(measure):
         to_verdicts(path)  # compiles
         answer = Path(folder) / "seconds.json"
         rates: dict[str, list[float]] = {"ours": [], "alone": [], "theirs": []}
-        for _ in range(ROUNDS):
+        for _ in range(TURNS):
             rates["ours"].append(pages / _cpu(lambda: to_verdicts(path)))
             rates["alone"].append(pages / _cpu(lambda: extractor_alone(path)))
             peers.run(peers.DATATROVE, "crawl", str(warc), str(answer))
