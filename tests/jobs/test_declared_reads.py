@@ -30,7 +30,6 @@ AS = {"signals.lists": "lists", "signals.families": "families", "signals.views":
 """Keys that are declared by what they come to."""
 
 CHANGES_NOTHING = {
-    "embedder.batch": "a text's vector does not depend on the texts beside it",
     "teacher.concurrency": "requests at a time",
     "teacher.url": "where the model is, not which",
 }

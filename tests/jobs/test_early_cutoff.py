@@ -81,7 +81,6 @@ def test_a_threshold_that_flips_one_document_remakes_its_shard_and_what_reads_it
         ("[sources]", "# a comment\n[sources]"),
         ("shard_bytes = 24000", "shard_bytes = 24001"),
         ("[training]", "[teacher]\nconcurrency = 3\n[training]"),
-        ("[training]", "[embedder]\nbatch = 16\n[training]"),
         ("[training]", '[sources.watch]\nlater = "/nowhere"\n[training]'),
     ],
 )

@@ -15,7 +15,9 @@ from resources import embedder as module
 from resources.embedder import (
     MOST_ROWS,
     PASSAGES,
+    ROWS,
     SHARE,
+    TOKENS,
     EmbedderResource,
     KnownEmbedder,
     SentenceTransformersEmbedder,
@@ -23,7 +25,7 @@ from resources.embedder import (
     rows_that_fit,
 )
 
-SETTINGS = Section(max_tokens=32, batch=4)
+SETTINGS = Section(max_tokens=32)
 TEXTS = [
     "The cat sat on the mat and purred.",
     "A kitten was purring on a rug.",
@@ -84,24 +86,26 @@ def test_meaning_shows(embedder) -> None:
     assert cats @ kittens > 0.5 > cats @ rates
 
 
-def test_company_order_and_batch_do_not_matter(embedder) -> None:
+def test_company_and_order_do_not_matter(embedder) -> None:
     whole = embedder.encode(TEXTS)
-    assert np.array_equal(embedder.encode(TEXTS[::-1]), whole[::-1])
     assert np.array_equal(np.vstack([embedder.encode([text]) for text in TEXTS]), whole)
-    assert np.array_equal(EmbedderResource().open(SETTINGS.model_copy(update={"batch": 7})).encode(TEXTS), whole)
+    for first in range(len(TEXTS)):  # each text in each row of a batch, and batches of all that there are
+        turned = [*range(first, len(TEXTS)), *range(first)]
+        assert np.array_equal(embedder.encode([TEXTS[i] for i in turned]), whole[turned])
+    many = np.random.default_rng(0).permutation(np.repeat(np.arange(len(TEXTS)), 3))
+    assert np.array_equal(embedder.encode([TEXTS[i] for i in many]), whole[many])
 
 
-def test_a_batch_has_the_rows_that_memory_holds() -> None:
+@pytest.mark.parametrize(("max_tokens", "rows"), [(8, ROWS), (128, ROWS), (256, TOKENS // 256)])
+def test_a_batch_on_a_cpu_has_a_shape_that_no_machine_changes(max_tokens, rows) -> None:
+    embedder = SentenceTransformersEmbedder(SETTINGS.model, max_tokens, device="cpu")
+    assert embedder.rows == rows and rows * max_tokens <= TOKENS
+
+
+def test_a_batch_on_a_gpu_has_the_rows_that_its_memory_holds() -> None:
     assert rows_that_fit(0, 37_000, 128) == rows_that_fit(SHARE * 37_000 * 128 - 1, 37_000, 128) == 1
     assert rows_that_fit(SHARE * 37_000 * 128 * 100, 37_000, 128) == 64
     assert rows_that_fit(10**15, 37_000, 128) == MOST_ROWS
-
-
-def test_a_small_memory_gives_small_batches_and_the_same_vectors(embedder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SHARE", 10**9)
-    small = SentenceTransformersEmbedder(SETTINGS.model, SETTINGS.max_tokens, SETTINGS.batch)
-    assert (small.batch, embedder.batch) == (1, SETTINGS.batch) and small.name == embedder.name
-    assert np.array_equal(small.encode(TEXTS[:2]), embedder.encode(TEXTS[:2]))
 
 
 def test_a_long_text_is_read_all_over(embedder) -> None:
@@ -118,8 +122,7 @@ def test_a_long_text_is_read_all_over(embedder) -> None:
 
 def test_the_name_tells_what_a_vector_depends_on(embedder) -> None:
     longer = EmbedderResource().open(SETTINGS.model_copy(update={"max_tokens": 64}))
-    rebatched = EmbedderResource().open(SETTINGS.model_copy(update={"batch": 7}))
-    assert embedder.name == rebatched.name != longer.name
+    assert embedder.name != longer.name
     assert embedder.name.startswith("all-MiniLM-L6-v2-")
 
 

@@ -81,7 +81,6 @@ class Signals(Section):
 class Embedder(Section):
     model: str = "all-MiniLM-L6-v2"  # the embedded one; else a folder or a hub name
     max_tokens: int = Field(default=128, ge=8)
-    batch: int = Field(default=32, ge=1)
 
 
 class Teacher(Section):
