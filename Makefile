@@ -14,8 +14,9 @@ export DAGSTER_HOME ?= $(GRISTMILL_HOME)/dagster
 demo: setup
 	@$(BIN)/gristmill demo
 
+# Two workers; which tests stay together says tests/conftest.py.
 test: setup browser
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 # Two hundred kills instead of the ten in `make test` (docs/faults.md); KILLS=137:138 runs one seed alone.
 soak: setup

@@ -18,6 +18,22 @@ KEY, SECRET, BUCKET = "test-key", "test-secret", "mill"
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+SHARED = ("jobs", "faults")
+"""Folders whose tests share a graph that takes minutes to build. Each is one worker's, from the start."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Which tests stay together in one worker: those of a folder of SHARED, else those of a file."""
+
+    def group(item: pytest.Item) -> str:
+        file = item.path.relative_to(Path(__file__).parent)
+        return file.parts[0] if file.parts[0] in SHARED else str(file)
+
+    items.sort(key=lambda item: SHARED.index(group(item)) if group(item) in SHARED else len(SHARED))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
