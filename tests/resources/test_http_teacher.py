@@ -122,7 +122,7 @@ def test_what_may_pass_is_tried_again_after_doubling_waits(server: Script, statu
         ("0", 0, 0),
         ("100000", 60, 60),
         ("soon", 1, 1),
-        (formatdate(usegmt=True), 0, 1),
+        pytest.param(formatdate(usegmt=True), 0, 1, id="now"),
     ],
 )
 def test_retry_after_is_honoured_within_reason(server: Script, header: str, low: float, high: float) -> None:
