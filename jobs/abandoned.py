@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+from dagster._core.launcher import DefaultRunLauncher
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
@@ -88,9 +90,14 @@ def _is_workerless(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool | N
     one machine's, and a code server beside it launched the run.
 
     Once its step has begun, the run says which processes work on it. Before, its log has their ids and nothing else: they are ours if
-    its code server's socket lies here."""
+    its code server's socket lies here. Before that, a code server that answers is about to start one. Where none does, or the daemon had
+    not come to ask one, whoever should have gone on is dead, or has a process that will say so in a moment."""
+    if not isinstance(instance.run_storage, SqliteRunStorage):
+        return False
     launched = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
-    if launched.get("host") != "localhost" or not isinstance(instance.run_storage, SqliteRunStorage):
+    if not launched and run.status == dg.DagsterRunStatus.STARTING and isinstance(instance.run_launcher, DefaultRunLauncher):
+        return None
+    if launched.get("host") != "localhost":
         return False
     if STEP in run.tags:
         processes = [Process.parse(each) for each in json.loads(run.tags[STEP])]
@@ -103,7 +110,7 @@ def _is_workerless(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool | N
         if event is not None and "pid" in event.engine_event_data.metadata:
             pids.add(int(str(event.engine_event_data.metadata["pid"].value)))
     if not pids:
-        return False
+        return False if _answers(launched) else None
     if not Path(launched.get("socket") or "/nowhere").exists():
         return None
     return not any(is_alive(pid) and _is_python(pid) for pid in pids)
@@ -119,6 +126,20 @@ def _stands_still(lake: Lake, run: dg.DagsterRun) -> bool:
         _watched[run.run_id] = _Watched(holders, now, moved=not keys or at_work or before is not None)
         return False
     return now - before.since >= lease.PATIENCE
+
+
+def _answers(code_server: dict[str, Any]) -> bool:
+    """Whether somebody listens there. A server that was killed leaves its socket's file behind."""
+    unix = "socket" in code_server
+    with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as probe:
+        probe.settimeout(5.0)
+        try:
+            probe.connect(code_server["socket"] if unix else (code_server["host"], code_server["port"]))
+        except TimeoutError:  # of a queue that is full
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def _is_python(pid: int) -> bool:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from jobs.abandoned import DRIVER, fail_abandoned_runs, settle_abandoned_runs
 from tests.faults.processes import are_gone, spawned_by
 
 ROOT = Path(__file__).parents[2]
-STARTED = dg.DagsterRunStatus.STARTED
+STARTED, STARTING = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING
 LOCAL = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": __file__})}  # its code server's socket lies here
 ELSEWHERE = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "socket": "/nowhere/server"})}
 POOLED = """
@@ -82,6 +83,39 @@ def test_a_run_of_the_daemon_is_failed_when_none_of_its_processes_lives(instance
     untold = started(instance, LOCAL)
     assert fail_abandoned_runs(instance) == [gone]
     assert [instance.get_run_by_id(each).status for each in (in_work, elsewhere, untold)] == [STARTED] * 3
+
+
+def test_a_run_whose_launch_was_cut_short_is_given_up_when_no_code_server_goes_on_with_it(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "PATIENCE", 0.0)
+    monkeypatch.setattr(lease, "POLL", 0.01)
+    lake = Lake(tmp_path / "lake")
+
+    def at(place: dict[str, str | int]) -> dict[str, str]:
+        return {GRPC_INFO_TAG: json.dumps({"host": "localhost"} | place)}
+
+    def starting(tags: dict[str, str], status: dg.DagsterRunStatus = STARTING) -> str:
+        return instance.create_run_for_job(job_def=_assets, asset_selection={dg.AssetKey("first")}, tags=tags, status=status).run_id
+
+    with socket.socket(socket.AF_UNIX) as killed, socket.socket(socket.AF_UNIX) as on_file, socket.socket() as on_port:
+        for server, place in ((killed, "killed"), (on_file, "serves")):
+            server.bind(str(tmp_path / place))
+            server.listen()
+        killed.close()  # its file stays
+        on_port.bind(("127.0.0.1", 0))
+        on_port.listen()
+        port = on_port.getsockname()[1]
+        about_to_start = [starting(at({"socket": str(tmp_path / "serves")})), starting(at({"port": port}))]
+        begun = starting(at({"socket": str(tmp_path / "killed")}))
+        instance.report_engine_event("Started process", instance.get_run_by_id(begun), EngineEventData.in_process(os.getpid()))
+        created = starting({}, dg.DagsterRunStatus.NOT_STARTED)
+        gone = [starting(at({"socket": str(tmp_path / "killed")})), starting({})]
+        assert fail_abandoned_runs(instance, lake) == [], "never at the first look"
+        settle_abandoned_runs(instance, lake, print)
+    assert [instance.get_run_by_id(run).status for run in [*about_to_start, begun]] == [STARTING] * 3
+    assert instance.get_run_by_id(created).status == dg.DagsterRunStatus.NOT_STARTED
+    assert [instance.get_run_by_id(run).status for run in gone] == [dg.DagsterRunStatus.FAILURE] * 2
 
 
 def test_once_its_step_has_begun_a_run_of_the_daemon_is_judged_by_its_processes_and_not_by_ids(instance: dg.DagsterInstance) -> None:
