@@ -14,10 +14,10 @@ export DAGSTER_HOME ?= $(GRISTMILL_HOME)/dagster
 demo: setup
 	@$(BIN)/gristmill demo
 
-# Kills alone, then two workers; which tests stay together says tests/conftest.py.
+# Kills alone, then two workers, whatever the first come to; which tests stay together says tests/conftest.py.
 test: setup browser
-	@$(BIN)/python -m pytest tests/faults
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --ignore tests/faults
+	@$(BIN)/python -m pytest tests/faults; kills=$$?; \
+	  $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --ignore tests/faults && exit $$kills
 
 # Two hundred kills instead of the ten in `make test` (docs/faults.md); KILLS=137:138 runs one seed alone.
 soak: setup

@@ -4,18 +4,21 @@ Ours: records, documents (extraction in a guarded child), edits, signals and ver
 cached. Against datatrove's WARC reader, Trafilatura and FineWeb's filters, run by its own interpreter on the same file
 (its language and URL filters, which need files from elsewhere, are left out in its favour), and against the extractor
 alone: FastWARC and Resiliparse with our options in a bare loop. Ours and the extractor read several copies of each page that
-differ in a comment, since a shard holds gigabytes and what a process costs to start is spread over them; datatrove reads one.
-Processor time is that of all processes: what a core does in a second. All run in turns, and of each the best turn counts: what
-others on the machine take from a turn only ever adds to it.
+differ in a comment, since a shard holds gigabytes and what a process costs to start is spread over them; datatrove reads one, in
+parts. Processor time is that of all processes: what a core does in a second. All run in turns of about as long, and of each the best
+turn counts (of datatrove the best of each part): what others on the machine take from a turn only ever adds to it.
 """
 
 import io
 import json
 import resource
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from fastwarc.warc import ArchiveIterator
+from fastwarc.warc import ArchiveIterator, WarcRecord
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 from warcio.statusandheaders import StatusAndHeaders
@@ -40,8 +43,9 @@ RECIPE = Recipe.model_validate(
         "signals": {"families": ["c4", "datatrove", "fineweb", "language", "url"]},
     }
 )
-COPIES = 18
-TURNS = 5  # a turn takes half a minute: the best of three may have been disturbed
+COPIES = 9
+PARTS = 3  # of the pages, for datatrove: it would need two minutes for all of them
+TURNS = 12  # of half a minute: a neighbour may disturb the most of them
 STEPS = {
     "raw_crawl": make_raw_crawl,
     "tombstones": make_tombstones,
@@ -57,35 +61,30 @@ def run(measure):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "copies.warc.gz"
         write_copies(warc, path)
+        parts = [Path(folder) / f"part-{part}.warc.gz" for part in range(PARTS)]
+        for number, part in enumerate(parts):
+            write_copies(warc, part, copies=1, part=number)
         pages = extractor_alone(path)  # also the number of pages
         to_verdicts(path)  # compiles
-        answer = Path(folder) / "seconds.json"
-        rates: dict[str, list[float]] = {"ours": [], "alone": [], "theirs": []}
-        for _ in range(TURNS):
-            rates["ours"].append(pages / _cpu(lambda: to_verdicts(path)))
-            rates["alone"].append(pages / _cpu(lambda: extractor_alone(path)))
-            peers.run(peers.DATATROVE, "crawl", str(warc), str(answer))
-            theirs = json.loads(answer.read_text())
-            rates["theirs"].append(theirs["pages"] / theirs["cpu"])
-    ours, alone, theirs = (max(rates[who]) for who in ("ours", "alone", "theirs"))
-    report(
-        "crawl_to_verdict",
-        "pages/s and core",
-        ours,
-        theirs,
-        f"datatrove {peers.DATATROVE.version} with Trafilatura",
-    )
-    report("crawl_to_verdict", "pages/s and core", ours, alone, "FastWARC and Resiliparse in a bare loop")
+        ours, alone, theirs = [], [], [[] for _ in parts]
+        for turn in range(TURNS):
+            ours.append(_cpu(lambda: to_verdicts(path)))
+            alone.append(_cpu(lambda: extractor_alone(path)))
+            theirs[turn % PARTS].append(_datatrove(parts[turn % PARTS], Path(folder) / "seconds.json"))
+            print(f"turn {turn + 1} of {TURNS}: {ours[-1]:.1f}, {alone[-1]:.1f} and {theirs[turn % PARTS][-1]:.1f} s", file=sys.stderr)
+    rate, peer = pages / min(ours), f"datatrove {peers.DATATROVE.version} with Trafilatura"
+    report("crawl_to_verdict", "pages/s and core", rate, pages / COPIES / sum(map(min, theirs)), peer)
+    report("crawl_to_verdict", "pages/s and core", rate, pages / min(alone), "FastWARC and Resiliparse in a bare loop")
 
 
-def write_copies(warc: Path, path: Path) -> None:
-    """The pages of `warc` COPIES times, each copy with a URL and a payload of its own."""
+def write_copies(warc: Path, path: Path, copies: int = COPIES, part: int | None = None) -> None:
+    """The pages of `warc` (or one of PARTS of them) some times, each copy with a URL and a payload of its own."""
     with path.open("wb") as out:
         writer = WARCWriter(out, gzip=True, warc_version="WARC/1.1")
-        for copy in range(COPIES):
+        for copy in range(copies):
             with warc.open("rb") as stream:
-                for record in ArchiveIterator(stream, parse_http=True):
-                    if record.headers["WARC-Type"] != "response" or "html" not in (record.http_content_type or ""):
+                for number, record in enumerate(_pages(stream)):
+                    if part is not None and number % PARTS != part:
                         continue
                     body = record.reader.read() + f"<!-- copy {copy} -->".encode()
                     headers = StatusAndHeaders("200 OK", [("Content-Type", record.http_headers["Content-Type"])], protocol="HTTP/1.1")
@@ -106,13 +105,24 @@ def to_verdicts(path: Path) -> None:
 def extractor_alone(path: Path) -> int:
     pages = 0
     with path.open("rb") as stream:
-        for record in ArchiveIterator(stream, parse_http=True):
-            if record.headers["WARC-Type"] == "response" and "html" in (record.http_content_type or ""):
-                body = record.reader.read()
-                html = bytes_to_str(body, detect_encoding(body))
-                extract_plain_text(html, main_content=True, preserve_formatting=True, alt_texts=False, comments=False)
-                pages += 1
+        for record in _pages(stream):
+            body = record.reader.read()
+            html = bytes_to_str(body, detect_encoding(body))
+            extract_plain_text(html, main_content=True, preserve_formatting=True, alt_texts=False, comments=False)
+            pages += 1
     return pages
+
+
+def _pages(stream: BinaryIO) -> Iterator[WarcRecord]:
+    for record in ArchiveIterator(stream, parse_http=True):
+        if record.headers["WARC-Type"] == "response" and "html" in (record.http_content_type or ""):
+            yield record
+
+
+def _datatrove(path: Path, answer: Path) -> float:
+    """Processor seconds of its chain, by its own account: without its imports."""
+    peers.run(peers.DATATROVE, "crawl", str(path), str(answer))
+    return json.loads(answer.read_text())["cpu"]
 
 
 def _cpu(function) -> float:
