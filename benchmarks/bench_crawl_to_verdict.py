@@ -15,6 +15,7 @@ import resource
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -60,10 +61,10 @@ def run(measure):
     warc = demo_warc()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "copies.warc.gz"
-        write_copies(warc, path)
+        write_copies(warc, path, COPIES)
         parts = [Path(folder) / f"part-{part}.warc.gz" for part in range(PARTS)]
         for number, part in enumerate(parts):
-            write_copies(warc, part, copies=1, part=number)
+            write_copies(warc, part, 1, number, PARTS)
         pages = extractor_alone(path)  # also the number of pages
         to_verdicts(path)  # compiles
         ours, alone, theirs = [], [], [[] for _ in parts]
@@ -77,15 +78,13 @@ def run(measure):
     report("crawl_to_verdict", "pages/s and core", rate, pages / min(alone), "FastWARC and Resiliparse in a bare loop")
 
 
-def write_copies(warc: Path, path: Path, copies: int = COPIES, part: int | None = None) -> None:
-    """The pages of `warc` (or one of PARTS of them) some times, each copy with a URL and a payload of its own."""
+def write_copies(warc: Path, path: Path, copies: int, first: int = 0, step: int = 1) -> None:
+    """Every `step`-th page of `warc` from the `first` on, some times, each copy with a URL and a payload of its own."""
     with path.open("wb") as out:
         writer = WARCWriter(out, gzip=True, warc_version="WARC/1.1")
         for copy in range(copies):
             with warc.open("rb") as stream:
-                for number, record in enumerate(_pages(stream)):
-                    if part is not None and number % PARTS != part:
-                        continue
+                for record in islice(_pages(stream), first, None, step):
                     body = record.reader.read() + f"<!-- copy {copy} -->".encode()
                     headers = StatusAndHeaders("200 OK", [("Content-Type", record.http_headers["Content-Type"])], protocol="HTTP/1.1")
                     url = f"{record.headers['WARC-Target-URI']}?copy={copy}"

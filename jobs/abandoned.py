@@ -135,7 +135,7 @@ def _answers(code_server: dict[str, Any]) -> bool:
         probe.settimeout(5.0)
         try:
             probe.connect(code_server["socket"] if unix else (code_server["host"], code_server["port"]))
-        except TimeoutError:  # of a queue that is full
+        except (TimeoutError, BlockingIOError):  # its queue is full: a port lets us wait, a socket's file does not
             return True
         except OSError:
             return False

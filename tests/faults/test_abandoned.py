@@ -89,7 +89,6 @@ def test_a_run_whose_launch_was_cut_short_is_given_up_when_no_code_server_goes_o
     instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "PATIENCE", 0.0)
-    monkeypatch.setattr(lease, "POLL", 0.01)
     lake = Lake(tmp_path / "lake")
 
     def at(place: dict[str, str | int]) -> dict[str, str]:
@@ -98,22 +97,31 @@ def test_a_run_whose_launch_was_cut_short_is_given_up_when_no_code_server_goes_o
     def starting(tags: dict[str, str], status: dg.DagsterRunStatus = STARTING) -> str:
         return instance.create_run_for_job(job_def=_assets, asset_selection={dg.AssetKey("first")}, tags=tags, status=status).run_id
 
-    with socket.socket(socket.AF_UNIX) as killed, socket.socket(socket.AF_UNIX) as on_file, socket.socket() as on_port:
-        for server, place in ((killed, "killed"), (on_file, "serves")):
+    with (
+        socket.socket(socket.AF_UNIX) as killed,
+        socket.socket(socket.AF_UNIX) as on_file,
+        socket.socket(socket.AF_UNIX) as busy,
+        socket.socket(socket.AF_UNIX) as caller,
+        socket.socket() as on_port,
+    ):
+        for server, place in ((killed, "killed"), (on_file, "serves"), (busy, "busy")):
             server.bind(str(tmp_path / place))
-            server.listen()
+            server.listen(0 if server is busy else 9)
         killed.close()  # its file stays
+        caller.connect(str(tmp_path / "busy"))  # it takes nobody else until it takes this one
         on_port.bind(("127.0.0.1", 0))
         on_port.listen()
         port = on_port.getsockname()[1]
-        about_to_start = [starting(at({"socket": str(tmp_path / "serves")})), starting(at({"port": port}))]
+        about_to_start = [
+            starting(at(place)) for place in ({"socket": str(tmp_path / "serves")}, {"socket": str(tmp_path / "busy")}, {"port": port})
+        ]
         begun = starting(at({"socket": str(tmp_path / "killed")}))
         instance.report_engine_event("Started process", instance.get_run_by_id(begun), EngineEventData.in_process(os.getpid()))
         created = starting({}, dg.DagsterRunStatus.NOT_STARTED)
         gone = [starting(at({"socket": str(tmp_path / "killed")})), starting({})]
         assert fail_abandoned_runs(instance, lake) == [], "never at the first look"
         settle_abandoned_runs(instance, lake, print)
-    assert [instance.get_run_by_id(run).status for run in [*about_to_start, begun]] == [STARTING] * 3
+    assert [instance.get_run_by_id(run).status for run in [*about_to_start, begun]] == [STARTING] * 4
     assert instance.get_run_by_id(created).status == dg.DagsterRunStatus.NOT_STARTED
     assert [instance.get_run_by_id(run).status for run in gone] == [dg.DagsterRunStatus.FAILURE] * 2
 
